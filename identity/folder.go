@@ -1,0 +1,268 @@
+package identity
+
+import (
+	"crypto"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Errors of identity folders.
+var (
+	// ErrNoIdentity says that a folder holds no identity.
+	ErrNoIdentity = errors.New("no identity")
+	// ErrIdentityExists says that a folder holds an identity already.
+	ErrIdentityExists = errors.New("the folder holds an identity already")
+	// ErrFileMode says that others may read a file that holds a secret.
+	ErrFileMode = errors.New("others may read this file")
+)
+
+// The files of an identity folder.
+const (
+	KeyFile         = "node.key"
+	CertFile        = "node.crt"
+	BundleFile      = "bundle.pem"
+	DocumentFile    = "identity.json"
+	MarksFile       = "marks.json"
+	StateFile       = "node.state"
+	SigningKeyFile  = "signing.key"
+	SigningCertFile = "signing.crt"
+
+	nextSuffix = ".next" // of a key whose certificate may not be there yet
+
+	secretMode fs.FileMode = 0o600
+	publicMode fs.FileMode = 0o644
+	folderMode fs.FileMode = 0o700
+)
+
+// A Document is identity.json: what a folder is of, for programs to read.
+type Document struct {
+	ID         NodeID          `json:"id"`
+	Network    string          `json:"network"`
+	Domain     string          `json:"domain"`
+	NID        Hash            `json:"nid"`
+	Type       string          `json:"type"` // see [NodeType.String]
+	CA         string          `json:"ca"`   // URL of the authority
+	Registries []KnownRegistry `json:"registries"`
+}
+
+// A KnownRegistry is a registry that the authority named, with its URLs.
+type KnownRegistry struct {
+	Registry  NodeID   `json:"registry"`
+	Addresses []string `json:"addresses"`
+}
+
+// An Identity is all that a folder holds of one node: immutable, replaced as a
+// whole when a certificate is renewed or the bundle changes.
+type Identity struct {
+	Document   Document
+	Credential *Credential
+	Signing    *Credential // of registries; nil for others
+	Bundle     *Bundle
+}
+
+// ID returns whose identity it is.
+func (i *Identity) ID() NodeID { return i.Document.ID }
+
+// check holds an identity together: all its parts are of one node and network.
+func (i *Identity) check() error {
+	d := i.Document
+	td := i.Bundle.TrustDomain()
+	if d.ID.TrustDomain() != td || d.Network != td.Network() || d.Domain != td.Domain() || d.NID != NID(i.Bundle.roots[0]) {
+		return Refuse(WrongNetwork, "%s does not fit the bundle of %s", DocumentFile, td)
+	}
+	if i.Credential.ID() != d.ID {
+		return Refuse(Binding, "%s is of %s, %s of %s", DocumentFile, d.ID, CertFile, i.Credential.ID())
+	}
+	if _, err := i.Bundle.Verify(i.Credential.leaf, i.Credential.issuer, ClientUse); err != nil {
+		return fmt.Errorf("checking %s: %w", CertFile, err)
+	}
+	if (i.Signing != nil) != (d.ID.Type() == RegistryNode) {
+		return Refuse(Malformed, "a registry, and no other node, has a signing certificate")
+	}
+	if i.Signing == nil {
+		return nil
+	}
+	if i.Signing.ID() != d.ID {
+		return Refuse(Binding, "%s is of %s", SigningCertFile, i.Signing.ID())
+	}
+	_, err := i.Bundle.Verify(i.Signing.leaf, i.Signing.issuer, SigningUse)
+	return err
+}
+
+// A Folder is a place on disk where one identity lives.
+type Folder struct{ dir string }
+
+// NewFolder returns the folder at dir, which need not exist yet.
+func NewFolder(dir string) *Folder { return &Folder{dir} }
+
+// Dir returns where the folder is.
+func (f *Folder) Dir() string { return f.dir }
+
+// Path returns where one of its files is.
+func (f *Folder) Path(name string) string { return filepath.Join(f.dir, name) }
+
+// Exists reports whether the folder holds an identity, whole or not.
+func (f *Folder) Exists() bool {
+	for _, name := range []string{KeyFile, CertFile, DocumentFile} {
+		if _, err := os.Lstat(f.Path(name)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Load reads and checks the identity. Errors: [ErrNoIdentity], [ErrFileMode],
+// or the class of what does not fit together.
+func (f *Folder) Load() (*Identity, error) {
+	text, err := os.ReadFile(f.Path(DocumentFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: %w", f.dir, ErrNoIdentity)
+	}
+	if err != nil {
+		return nil, err
+	}
+	i := &Identity{}
+	if err := UnmarshalStrict(text, &i.Document); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", f.Path(DocumentFile), err)
+	}
+	if text, err = os.ReadFile(f.Path(BundleFile)); err != nil {
+		return nil, err
+	}
+	if i.Bundle, err = BundleFromPEM(text, Hash{}); err != nil {
+		return nil, fmt.Errorf("reading %s: %w", f.Path(BundleFile), err)
+	}
+	if i.Credential, err = f.loadCredential(KeyFile, CertFile); err != nil {
+		return nil, err
+	}
+	if i.Document.ID.Type() == RegistryNode {
+		if i.Signing, err = f.loadCredential(SigningKeyFile, SigningCertFile); err != nil {
+			return nil, err
+		}
+	}
+	return i, i.check()
+}
+
+// loadCredential reads a key with its certificate. A renewal that was cut
+// between its two renames left the new key under its next name; it is put in
+// its place.
+func (f *Folder) loadCredential(keyFile, certFile string) (*Credential, error) {
+	text, err := os.ReadFile(f.Path(certFile))
+	if err != nil {
+		return nil, err
+	}
+	leaf, issuer, err := DecodeChain(text)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", f.Path(certFile), err)
+	}
+	key, err := f.loadKey(keyFile)
+	if err != nil {
+		return nil, err
+	}
+	if samePublicKey(key.Public(), leaf.PublicKey) {
+		return NewCredential(key, leaf, issuer)
+	}
+	next, err := f.loadKey(keyFile + nextSuffix)
+	if err != nil || !samePublicKey(next.Public(), leaf.PublicKey) {
+		return nil, Refuse(BadCert, "%s does not belong to %s", f.Path(keyFile), f.Path(certFile))
+	}
+	if err := os.Rename(f.Path(keyFile+nextSuffix), f.Path(keyFile)); err != nil {
+		return nil, err
+	}
+	return NewCredential(next, leaf, issuer)
+}
+
+func (f *Folder) loadKey(name string) (crypto.Signer, error) {
+	path := f.Path(name)
+	if err := CheckSecretFile(path); err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	key, err := DecodeKey(text)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return key, nil
+}
+
+// CheckSecretFile refuses, with [ErrFileMode], a file that others than its
+// owner may read or write, and one that is no regular file.
+func CheckSecretFile(path string) error {
+	st, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !st.Mode().IsRegular() || st.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("%s has mode %04o, not 0600: %w", path, st.Mode().Perm(), ErrFileMode)
+	}
+	return nil
+}
+
+// Create writes a new identity; identity.json comes last, so that a folder
+// without it holds none. An existing one is [ErrIdentityExists] unless force;
+// with force what belonged to it, marks and node state too, is removed first.
+func (f *Folder) Create(i *Identity, force bool) error {
+	if f.Exists() && !force {
+		return fmt.Errorf("%s: %w", f.dir, ErrIdentityExists)
+	}
+	if err := i.check(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(f.dir, folderMode); err != nil {
+		return err
+	}
+	for _, name := range []string{
+		DocumentFile, MarksFile, StateFile, KeyFile, CertFile, SigningKeyFile, SigningCertFile,
+		KeyFile + nextSuffix, SigningKeyFile + nextSuffix,
+	} {
+		if err := os.Remove(f.Path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return f.Save(i)
+}
+
+// Save replaces the identity by a later one of the same node.
+func (f *Folder) Save(i *Identity) error {
+	if err := f.saveCredential(i.Credential, KeyFile, CertFile); err != nil {
+		return err
+	}
+	if i.Signing != nil {
+		if err := f.saveCredential(i.Signing, SigningKeyFile, SigningCertFile); err != nil {
+			return err
+		}
+	}
+	if err := ReplaceFile(f.Path(BundleFile), i.Bundle.PEM(), publicMode); err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(i.Document, "", "  ")
+	if err != nil {
+		return err
+	}
+	return ReplaceFile(f.Path(DocumentFile), append(text, '\n'), publicMode)
+}
+
+// saveCredential writes key, certificate, and then lets the key take its
+// place: cut at any point, [Folder.loadCredential] finds a pair that fits.
+func (f *Folder) saveCredential(c *Credential, keyFile, certFile string) error {
+	text, err := EncodeKey(c.key)
+	if err != nil {
+		return err
+	}
+	if err := ReplaceFile(f.Path(keyFile+nextSuffix), text, secretMode); err != nil {
+		return err
+	}
+	if err := ReplaceFile(f.Path(certFile), EncodeChain(c.leaf, c.issuer), publicMode); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Path(keyFile+nextSuffix), f.Path(keyFile)); err != nil {
+		return err
+	}
+	return SyncFolder(f.dir)
+}

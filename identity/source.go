@@ -1,0 +1,97 @@
+package identity
+
+import (
+	"sync"
+)
+
+// A Source hands out the identity that is in force now. A renewal or a reload
+// replaces it under the running program: connections and signatures made from
+// then on use the new one. It is safe for concurrent use.
+type Source struct {
+	folder *Folder // nil: the identity lives in memory only
+
+	mu       sync.Mutex
+	current  *Identity     // guarded by mu
+	changed  chan struct{} // guarded by mu; closed at the next change
+	volatile error         // guarded by mu; why the newest identity is not on disk
+}
+
+// NewSource loads the identity of a folder.
+func NewSource(folder *Folder) (*Source, error) {
+	i, err := folder.Load()
+	if err != nil {
+		return nil, err
+	}
+	return &Source{folder: folder, current: i, changed: make(chan struct{})}, nil
+}
+
+// NewMemorySource returns a source that is not kept on disk.
+func NewMemorySource(i *Identity) (*Source, error) {
+	if err := i.check(); err != nil {
+		return nil, err
+	}
+	return &Source{current: i, changed: make(chan struct{})}, nil
+}
+
+// Folder returns where the identity is kept, or nil.
+func (s *Source) Folder() *Folder { return s.folder }
+
+// Identity returns what is in force.
+func (s *Source) Identity() *Identity {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current
+}
+
+// Changed returns a channel that is closed when the identity is next replaced.
+func (s *Source) Changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed
+}
+
+// Volatile returns why the identity in force could not be written to its
+// folder, nil if it was. It goes on in memory then.
+func (s *Source) Volatile() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.volatile
+}
+
+// Replace puts a later identity of the same node in force, on disk where that
+// is possible, in memory always.
+func (s *Source) Replace(next *Identity) error {
+	if err := next.check(); err != nil {
+		return err
+	}
+	if was := s.Identity(); next.ID() != was.ID() || next.Bundle.NID() != was.Bundle.NID() {
+		return Refuse(Binding, "the new identity is %s, not %s", next.ID(), was.ID())
+	}
+	var volatile error
+	if s.folder != nil {
+		volatile = s.folder.Save(next)
+	}
+	s.put(next, volatile)
+	return nil
+}
+
+// Reload reads the folder again, as after a renewal by another program.
+func (s *Source) Reload() error {
+	if s.folder == nil {
+		return nil
+	}
+	next, err := s.folder.Load()
+	if err != nil {
+		return err
+	}
+	s.put(next, nil)
+	return nil
+}
+
+func (s *Source) put(next *Identity, volatile error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.current, s.volatile = next, volatile
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
