@@ -146,10 +146,23 @@ func (f *Folder) Load() (*Identity, error) {
 	return i, i.check()
 }
 
-// loadCredential reads a key with its certificate. A renewal that was cut
-// between its two renames left the new key under its next name; it is put in
-// its place.
+// loadCredential reads a key with its certificate. Another program may be
+// renewing them meanwhile, between its two renames: then reading again finds
+// the pair.
 func (f *Folder) loadCredential(keyFile, certFile string) (*Credential, error) {
+	const tries = 3
+	for try := 1; ; try++ {
+		cred, err := f.readPair(keyFile, certFile)
+		if err == nil || try == tries || CodeOf(err) != BadCert {
+			return cred, err
+		}
+	}
+}
+
+// readPair reads the certificate and then, of the key and its next one, that
+// which belongs to it. It writes nothing: what a cut renewal left is put in its
+// place by the next [Folder.Save].
+func (f *Folder) readPair(keyFile, certFile string) (*Credential, error) {
 	text, err := os.ReadFile(f.Path(certFile))
 	if err != nil {
 		return nil, err
@@ -158,21 +171,19 @@ func (f *Folder) loadCredential(keyFile, certFile string) (*Credential, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", f.Path(certFile), err)
 	}
-	key, err := f.loadKey(keyFile)
-	if err != nil {
-		return nil, err
+	for _, name := range []string{keyFile + nextSuffix, keyFile} {
+		key, err := f.loadKey(name)
+		if errors.Is(err, fs.ErrNotExist) && name != keyFile {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if samePublicKey(key.Public(), leaf.PublicKey) {
+			return NewCredential(key, leaf, issuer)
+		}
 	}
-	if samePublicKey(key.Public(), leaf.PublicKey) {
-		return NewCredential(key, leaf, issuer)
-	}
-	next, err := f.loadKey(keyFile + nextSuffix)
-	if err != nil || !samePublicKey(next.Public(), leaf.PublicKey) {
-		return nil, Refuse(BadCert, "%s does not belong to %s", f.Path(keyFile), f.Path(certFile))
-	}
-	if err := os.Rename(f.Path(keyFile+nextSuffix), f.Path(keyFile)); err != nil {
-		return nil, err
-	}
-	return NewCredential(next, leaf, issuer)
+	return nil, Refuse(BadCert, "%s does not belong to %s", f.Path(keyFile), f.Path(certFile))
 }
 
 func (f *Folder) loadKey(name string) (crypto.Signer, error) {
@@ -228,8 +239,13 @@ func (f *Folder) Create(i *Identity, force bool) error {
 	return f.Save(i)
 }
 
-// Save replaces the identity by a later one of the same node.
+// Save replaces the identity by a later one of the same node. Cut at any
+// point, it leaves a folder that loads: a later bundle still trusts the earlier
+// certificates, so it goes first.
 func (f *Folder) Save(i *Identity) error {
+	if err := ReplaceFile(f.Path(BundleFile), i.Bundle.PEM(), publicMode); err != nil {
+		return err
+	}
 	if err := f.saveCredential(i.Credential, KeyFile, CertFile); err != nil {
 		return err
 	}
@@ -237,9 +253,6 @@ func (f *Folder) Save(i *Identity) error {
 		if err := f.saveCredential(i.Signing, SigningKeyFile, SigningCertFile); err != nil {
 			return err
 		}
-	}
-	if err := ReplaceFile(f.Path(BundleFile), i.Bundle.PEM(), publicMode); err != nil {
-		return err
 	}
 	text, err := json.MarshalIndent(i.Document, "", "  ")
 	if err != nil {
@@ -249,8 +262,11 @@ func (f *Folder) Save(i *Identity) error {
 }
 
 // saveCredential writes key, certificate, and then lets the key take its
-// place: cut at any point, [Folder.loadCredential] finds a pair that fits.
+// place: cut at any point, [Folder.readPair] finds a pair that fits.
 func (f *Folder) saveCredential(c *Credential, keyFile, certFile string) error {
+	if err := f.settle(keyFile, certFile); err != nil {
+		return err
+	}
 	text, err := EncodeKey(c.key)
 	if err != nil {
 		return err
@@ -265,4 +281,18 @@ func (f *Folder) saveCredential(c *Credential, keyFile, certFile string) error {
 		return err
 	}
 	return SyncFolder(f.dir)
+}
+
+// settle ends a renewal that was cut before its last rename: the next key, if
+// it is the certificate's, takes its place before another is written over it.
+func (f *Folder) settle(keyFile, certFile string) error {
+	next, err := f.loadKey(keyFile + nextSuffix)
+	if err != nil {
+		return nil //nolint:nilerr // there is none, or none that could be of use
+	}
+	cred, err := f.readPair(keyFile, certFile)
+	if err != nil || !samePublicKey(next.Public(), cred.leaf.PublicKey) {
+		return nil //nolint:nilerr // the next key is not in use
+	}
+	return os.Rename(f.Path(keyFile+nextSuffix), f.Path(keyFile))
 }

@@ -10,6 +10,8 @@ import (
 type Source struct {
 	folder *Folder // nil: the identity lives in memory only
 
+	changing sync.Mutex // held by the one change under way, its file writes included
+
 	mu       sync.Mutex
 	current  *Identity     // guarded by mu
 	changed  chan struct{} // guarded by mu; closed at the next change
@@ -61,10 +63,24 @@ func (s *Source) Volatile() error {
 // Replace puts a later identity of the same node in force, on disk where that
 // is possible, in memory always.
 func (s *Source) Replace(next *Identity) error {
+	return s.Update(func(*Identity) (*Identity, error) { return next, nil })
+}
+
+// Update is [Source.Replace] for an identity that change derives from the one
+// in force; of two that come at once the second sees what the first has made.
+// An error of change is returned as it is, and nothing is replaced.
+func (s *Source) Update(change func(current *Identity) (*Identity, error)) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	was := s.Identity()
+	next, err := change(was)
+	if err != nil {
+		return err
+	}
 	if err := next.check(); err != nil {
 		return err
 	}
-	if was := s.Identity(); next.ID() != was.ID() || next.Bundle.NID() != was.Bundle.NID() {
+	if next.ID() != was.ID() || next.Bundle.NID() != was.Bundle.NID() {
 		return Refuse(Binding, "the new identity is %s, not %s", next.ID(), was.ID())
 	}
 	var volatile error
@@ -80,6 +96,8 @@ func (s *Source) Reload() error {
 	if s.folder == nil {
 		return nil
 	}
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	next, err := s.folder.Load()
 	if err != nil {
 		return err

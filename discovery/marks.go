@@ -1,0 +1,216 @@
+package discovery
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"sync"
+	"syscall"
+
+	"github.com/neurons-me/netget/identity"
+)
+
+// Marks are what a client remembers of what it has verified, so that nobody
+// can show it an older world: per registry how far its log had come, per node
+// its latest state, per authority its latest revocation list. They live in one
+// file, which several programs of one identity may share.
+type Marks struct {
+	path string // "" where there is no file
+
+	mu       sync.Mutex
+	state    marks // guarded by mu
+	volatile error // why the file does not hold the state; guarded by mu
+}
+
+type marks struct {
+	Registries map[identity.NodeID]identity.RegistryMark `json:"registries"`
+	Nodes      map[identity.NodeID]NodeMark              `json:"nodes"`
+	CRLs       map[identity.Hash]CRLMark                 `json:"crls"`
+}
+
+// A CRLMark is the newest revocation list seen of an authority.
+type CRLMark struct {
+	Number string        `json:"number"` // decimal
+	Hash   identity.Hash `json:"hash"`
+}
+
+// NewMarks returns marks that live in memory only: each start of the program
+// is a first contact.
+func NewMarks() *Marks { return &Marks{state: newMarks()} }
+
+// OpenMarks reads the marks at path; no file is no marks yet. A file that does
+// not parse is an error: to go on without it would forget what protects from
+// a rollback.
+func OpenMarks(path string) (*Marks, error) {
+	m := &Marks{path: path, state: newMarks()}
+	state, err := readMarks(path)
+	if err != nil {
+		return nil, err
+	}
+	m.state = state
+	return m, nil
+}
+
+func newMarks() marks {
+	return marks{map[identity.NodeID]identity.RegistryMark{}, map[identity.NodeID]NodeMark{}, map[identity.Hash]CRLMark{}}
+}
+
+func readMarks(path string) (marks, error) {
+	state := newMarks()
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return state, nil
+	}
+	if err != nil {
+		return marks{}, fmt.Errorf("reading marks: %w", err)
+	}
+	if err := identity.UnmarshalStrict(text, &state); err != nil {
+		return marks{}, fmt.Errorf("the marks in %s are damaged: %w", path, err)
+	}
+	if state.Registries == nil || state.Nodes == nil || state.CRLs == nil {
+		return marks{}, fmt.Errorf("the marks in %s are damaged: %w", path, identity.Refuse(identity.Malformed, "a part is missing"))
+	}
+	return state, nil
+}
+
+// Volatile returns why the marks could not be written, nil if they were.
+func (m *Marks) Volatile() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.volatile
+}
+
+// Registry returns how far a registry was seen; nil: never.
+func (m *Marks) Registry(id identity.NodeID) *identity.RegistryMark {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if mark, ok := m.state.Registries[id]; ok {
+		return &mark
+	}
+	return nil
+}
+
+// Node returns what is remembered of a node; nil: nothing.
+func (m *Marks) Node(id identity.NodeID) *NodeMark {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if mark, ok := m.state.Nodes[id]; ok {
+		return &mark
+	}
+	return nil
+}
+
+// Suggest takes the authority's mark of a registry, where none is known yet.
+func (m *Marks) Suggest(id identity.NodeID, mark identity.RegistryMark) error {
+	return m.update(func(state *marks) (bool, error) {
+		if _, known := state.Registries[id]; known {
+			return false, nil
+		}
+		state.Registries[id] = mark
+		return true, nil
+	})
+}
+
+// errMoved says that a registry's mark has moved past what a view was verified
+// against; both must be linked before the view may be used.
+type errMoved struct{ mark identity.RegistryMark }
+
+func (e errMoved) Error() string {
+	return fmt.Sprintf("the mark has moved to version %d meanwhile", e.mark.Version)
+}
+
+// commit takes over what was verified of head and nodes. The head was verified
+// to continue base (nil: first contact). If the mark is elsewhere by now it
+// returns [errMoved], unless linked says that the two were linked.
+func (m *Marks) commit(head Head, base *identity.RegistryMark, nodes map[identity.NodeID]NodeMark, linked *identity.RegistryMark, now int64) error {
+	return m.update(func(state *marks) (bool, error) {
+		current, known := state.Registries[head.Registry]
+		if known && !isMark(base, current) && !isMark(linked, current) {
+			if current.Version == head.Version {
+				if err := checkSame(head, &current); err != nil {
+					return false, err
+				}
+			} else {
+				return false, errMoved{current}
+			}
+		}
+		changed := false
+		if head.Version > current.Version {
+			state.Registries[head.Registry], changed = head.Mark(), true
+		}
+		return state.mergeNodes(nodes, now) || changed, nil
+	})
+}
+
+func isMark(m *identity.RegistryMark, current identity.RegistryMark) bool {
+	return m != nil && *m == current
+}
+
+func (s *marks) mergeNodes(nodes map[identity.NodeID]NodeMark, now int64) bool {
+	changed := false
+	for id, mark := range nodes {
+		old, known := s.Nodes[id]
+		if known {
+			mark = old.merge(mark)
+		}
+		if !known || mark != old {
+			s.Nodes[id], changed = mark, true
+		}
+	}
+	if changed {
+		maps.DeleteFunc(s.Nodes, func(_ identity.NodeID, mark NodeMark) bool { return identity.RememberUntil(mark.IAT) < now })
+	}
+	return changed
+}
+
+// update changes the marks under the lock of the file: it reads what other
+// programs have written, applies step, and replaces the file.
+func (m *Marks) update(step func(*marks) (changed bool, err error)) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.path == "" || m.volatile != nil {
+		_, err := step(&m.state)
+		return err
+	}
+	unlock, err := lockFile(m.path + ".lock")
+	if err != nil {
+		m.volatile = err
+		_, err = step(&m.state)
+		return err
+	}
+	defer unlock()
+	state, err := readMarks(m.path)
+	if err != nil {
+		return err
+	}
+	changed, err := step(&state)
+	if err != nil || !changed {
+		if err == nil {
+			m.state = state
+		}
+		return err
+	}
+	text, err := json.Marshal(state)
+	if err != nil {
+		return err
+	}
+	m.state = state
+	m.volatile = identity.ReplaceFile(m.path, text, 0o600)
+	return nil
+}
+
+// lockFile takes an exclusive lock that ends with the process at the latest.
+func lockFile(path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		_ = f.Close() // nothing was written
+		return nil, err
+	}
+	return func() { _ = f.Close() }, nil // closing unlocks
+}

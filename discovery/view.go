@@ -1,0 +1,127 @@
+package discovery
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/neurons-me/netget/identity"
+)
+
+// A View is an opened answer: what one registry verifiably says of a service.
+type View struct {
+	Service string
+	Head    Head
+	Found   bool          // false: there verifiably is no such service
+	Value   identity.Hash // of the service in the map; zero when absent
+	Nodes   []Node        // in tree order
+	LeftOut []LeftOut     // records that the registry lists and we do not take
+
+	entries []entry
+	marks   map[identity.NodeID]NodeMark
+}
+
+// A Node is one record of a view with what may be concluded of it.
+type Node struct {
+	Record   *identity.Record
+	RID      identity.Hash
+	Status   Status // the registry's word
+	Since    int64
+	Beat     identity.Beat // the greatest token that verified
+	Live     bool          // the node itself proved recently that it lives
+	Disputed bool          // up, says the registry, but not live
+}
+
+// A LeftOut is a record that was left out of an answer which stands otherwise.
+type LeftOut struct {
+	ID   identity.NodeID
+	Code identity.Code // time, revoked, rollback or equivocation
+	// Evidence holds both records of a node that signed two for one
+	// (epoch, sequence), as far as they are at hand.
+	Evidence []string
+}
+
+// Active reports whether the node may be used: it wants to be, the registry
+// has not found it down, and it is live.
+func (n Node) Active() bool {
+	return n.Record.State == identity.Active && n.Status != Down && n.Live
+}
+
+// Reason says why a node is not active; "" if it is.
+func (n Node) Reason() string {
+	switch {
+	case n.Record.State == identity.Draining:
+		return "draining"
+	case n.Status == Down:
+		return "down"
+	case n.Disputed:
+		return "disputed"
+	case !n.Live:
+		return "not-live"
+	}
+	return ""
+}
+
+// judge is the rest of step 7, which leaves out single records, and step 9.
+func (o *Opener) judge(v *View, beats []json.RawMessage, ask Ask) {
+	v.marks = make(map[identity.NodeID]NodeMark, len(v.entries))
+	for i, e := range v.entries {
+		s := e.statement()
+		var known *NodeMark
+		if ask.Nodes != nil {
+			known = ask.Nodes(s.Node())
+		}
+		mark, err := known.follow(s)
+		if e2 := o.checkUsable(s, ask.Now); e2 != nil {
+			err = e2
+		} else {
+			v.marks[s.Node()] = mark
+		}
+		if err != nil {
+			v.LeftOut = append(v.LeftOut, LeftOut{ID: s.Node(), Code: identity.CodeOf(err), Evidence: []string{s.Token()}})
+			continue
+		}
+		v.Nodes = append(v.Nodes, o.node(e, beats[i], ask.Now))
+	}
+}
+
+// checkUsable judges time and revocation of a record and its certificates.
+func (o *Opener) checkUsable(s *identity.Statement, now time.Time) error {
+	if err := s.CheckTime(now); err != nil {
+		return err
+	}
+	if err := s.Certificate().CheckTime(now); err != nil {
+		return err
+	}
+	return o.bundle.CheckRevoked(s.Certificate())
+}
+
+// node is step 9: what the heartbeat proves. A bad one proves nothing.
+func (o *Opener) node(e entry, heartbeat json.RawMessage, now time.Time) Node {
+	r, _ := e.statement().Record()
+	n := Node{Record: r, RID: e.statement().RID(), Status: e.status, Since: e.since}
+	n.Beat = o.beat(e.opened, r, heartbeat, now)
+	n.Live = now.Unix() < r.LiveUntil(n.Beat.K)
+	n.Disputed = n.Status == Up && !n.Live
+	return n
+}
+
+// beat verifies a heartbeat against the greatest that is known of the record.
+func (o *Opener) beat(known *opened, r *identity.Record, heartbeat json.RawMessage, now time.Time) identity.Beat {
+	o.mu.Lock()
+	last := known.beat
+	o.mu.Unlock()
+	var sent identity.Beat
+	if len(heartbeat) == 0 || identity.UnmarshalStrict(heartbeat, &sent) != nil {
+		return last
+	}
+	beat, err := r.VerifyBeat(sent, last, now)
+	if err != nil {
+		return last
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if beat.K > known.beat.K {
+		known.beat = beat
+	}
+	return beat
+}
