@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"encoding/json"
+	"errors"
 	"sync"
 	"time"
 
@@ -167,7 +168,11 @@ func decode(doc []byte, v any) error {
 	if len(doc) > MaxAnswerBytes {
 		return identity.Refuse(identity.Limits, "an answer of %d bytes, more than %d", len(doc), MaxAnswerBytes)
 	}
-	return identity.UnmarshalStrict(doc, v)
+	err := identity.UnmarshalStrict(doc, v)
+	if errors.Is(err, prefixmap.ErrTooLong) {
+		return identity.Refuse(identity.Limits, "the proof: %w", err)
+	}
+	return err
 }
 
 func (a *Answer) checkLists() error {
@@ -273,13 +278,12 @@ func CheckConsistency(proof []identity.Hash, older, newer identity.RegistryMark)
 
 // prove is step 5: what the map holds for the service.
 func (o *Opener) prove(head Head, p prefixmap.Proof, service string) (value identity.Hash, found bool, err error) {
+	if p.Siblings == nil {
+		return identity.Hash{}, false, identity.Refuse(identity.Malformed, "the proof is missing")
+	}
 	v, found, err := prefixmap.Verify(head.Root, ServiceKey(o.bundle.NID(), service), p)
 	if err != nil {
-		code := identity.Incomplete
-		if len(p.Siblings) > prefixmap.MaxSiblings {
-			code = identity.Limits
-		}
-		return identity.Hash{}, false, identity.Refuse(code, "the proof for %q: %w", service, err)
+		return identity.Hash{}, false, identity.Refuse(identity.Incomplete, "the proof for %q: %w", service, err)
 	}
 	return v, found, nil
 }

@@ -55,11 +55,20 @@ func (e *Error) Error() string { return string(e.Code) + ": " + e.Reason }
 // Unwrap returns the cause, or nil.
 func (e *Error) Unwrap() error { return e.Err }
 
-// CodeOf returns the class of the first [Error] in err's chain, or "" when
-// there is none: an error without a class is a failure of our own, not a refusal.
+// classed is an error that has a class: a refusal of ours or a server's.
+type classed interface {
+	error
+	class() Code
+}
+
+func (e *Error) class() Code { return e.Code }
+
+// CodeOf returns the class of the first refusal in err's chain, an [Error] or
+// a [ProblemError], or "" when there is none: an error without a class is a
+// failure, not a refusal.
 func CodeOf(err error) Code {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Code
+	if e, ok := errors.AsType[classed](err); ok {
+		return e.class()
 	}
 	return ""
 }

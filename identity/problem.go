@@ -121,6 +121,11 @@ func (e *ProblemError) Error() string {
 	return fmt.Sprintf("the server answered %s (%d): %s", e.Code, e.Status, clip(e.Detail))
 }
 
+// HTTPStatus returns the status of the response.
+func (e *ProblemError) HTTPStatus() int { return e.Status }
+
+func (e *ProblemError) class() Code { return e.Code }
+
 func codeOfStatus(status int) Code {
 	switch status {
 	case http.StatusUnauthorized:
