@@ -39,8 +39,10 @@ type Config struct {
 	// UpdateList asks the authority for the network's registries and puts
 	// them into Source; nil: the list stays as it is.
 	UpdateList func(context.Context) error
-	Now        func() time.Time
-	Logger     *slog.Logger
+	// KeepDocuments keeps each answer as it was sent, see [Answered].
+	KeepDocuments bool
+	Now           func() time.Time
+	Logger        *slog.Logger
 }
 
 // A Client asks the registries of its network and verifies what they say. It
@@ -142,6 +144,8 @@ type Answered struct {
 	URL      string
 	Registry identity.NodeID
 	Head     Head
+	Date     time.Time // its clock, to the second; zero where it was not asked for
+	Document []byte    // the answer as it was sent, where documents are kept
 }
 
 // A RegistryError is why one address gave no answer that could be used.

@@ -3,6 +3,7 @@ package discovery
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"slices"
 	"time"
@@ -42,6 +43,9 @@ func (c *Client) ask(ctx context.Context, r *Remote, service string) (*View, err
 	c.mu.Lock()
 	before := c.views[key]
 	c.mu.Unlock()
+	if c.cfg.KeepDocuments {
+		before = nil // a refresh is no document of its own
+	}
 	query := url.Values{}
 	if before != nil {
 		query.Set("known", known(before))
@@ -57,6 +61,9 @@ func (c *Client) ask(ctx context.Context, r *Remote, service string) (*View, err
 		}
 		if err != nil {
 			return Head{}, nil, err
+		}
+		if c.cfg.KeepDocuments {
+			view.document = got.body
 		}
 		return view.Head, view.marks, nil
 	}))
@@ -113,7 +120,7 @@ func (c *Client) Services(ctx context.Context) ([]Services, []*RegistryError, er
 		var got Services
 		err := c.exchange(ctx, r, get("/v1/services", nil, func(o *Opener, rep *reply, ask Ask) (Head, map[identity.NodeID]NodeMark, error) {
 			head, sums, err := o.Services(rep.body, ask)
-			got = Services{Answered{r.URL(), head.Registry, head}, sums}
+			got = Services{Answered{URL: r.URL(), Registry: head.Registry, Head: head}, sums}
 			return head, nil, err
 		}))
 		return got, err
@@ -131,7 +138,10 @@ func (c *Client) Head(ctx context.Context, r *Remote) (Answered, error) {
 	var got Answered
 	err := c.exchange(ctx, r, get("/v1/head", nil, func(o *Opener, rep *reply, ask Ask) (Head, map[identity.NodeID]NodeMark, error) {
 		head, err := o.Head(rep.body, ask)
-		got = Answered{r.URL(), head.Registry, head}
+		got = Answered{URL: r.URL(), Registry: head.Registry, Head: head}
+		if date, dateErr := http.ParseTime(rep.header.Get("Date")); dateErr == nil {
+			got.Date = date
+		}
 		return head, nil, err
 	}))
 	return got, err

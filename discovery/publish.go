@@ -42,7 +42,7 @@ func (c *Client) Publish(ctx context.Context, r *Remote, s *identity.Statement) 
 			if err != nil {
 				return Head{}, nil, err
 			}
-			a.Answered = Answered{r.URL(), a.Head.Registry, a.Head}
+			a.Answered = Answered{URL: r.URL(), Registry: a.Head.Registry, Head: a.Head}
 			got = a
 			return a.Head, nil, nil
 		},
@@ -164,4 +164,9 @@ func (c *Client) beatWithReceipt(ctx context.Context, r *Remote, s *identity.Sta
 		return nil, c.superseded(s.Node(), err)
 	}
 	return &answer, nil
+}
+
+// PublishAll hands a statement to all registries.
+func (c *Client) PublishAll(ctx context.Context, s *identity.Statement) ([]*Accepted, []*RegistryError, error) {
+	return each(ctx, c, func(ctx context.Context, r *Remote) (*Accepted, error) { return c.Publish(ctx, r, s) })
 }

@@ -54,7 +54,7 @@ func join(service string, views []answeredView, now time.Time) *Found {
 	nodes, out := map[identity.NodeID]Node{}, map[identity.NodeID]LeftOut{}
 	for _, v := range views {
 		f.Found = f.Found || v.view.Found
-		f.Registries = append(f.Registries, Answered{v.url, v.view.Head.Registry, v.view.Head})
+		f.Registries = append(f.Registries, Answered{URL: v.url, Registry: v.view.Head.Registry, Head: v.view.Head, Document: v.view.document})
 		for _, n := range v.view.Nodes {
 			if have, ok := nodes[n.Record.Node]; ok {
 				n = have.join(n, now)

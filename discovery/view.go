@@ -16,8 +16,9 @@ type View struct {
 	Nodes   []Node        // in tree order
 	LeftOut []LeftOut     // records that the registry lists and we do not take
 
-	entries []entry
-	marks   map[identity.NodeID]NodeMark
+	entries  []entry
+	document []byte
+	marks    map[identity.NodeID]NodeMark
 }
 
 // A Node is one record of a view with what may be concluded of it.

@@ -27,7 +27,7 @@ type BundleDocument struct {
 	Handovers  [][]byte        `json:"handovers"`
 	Issuers    [][]byte        `json:"issuers"`
 	CRLs       [][]byte        `json:"crls"`
-	Registries []RegistryEntry `json:"registries,omitempty"`
+	Registries []RegistryEntry `json:"registries,omitzero"` // nil: not the authority's bundle
 }
 
 // A RegistryEntry says which registries a network has and where they may be
@@ -72,6 +72,9 @@ func ParseBundle(doc []byte) (*Bundle, error) {
 	var d BundleDocument
 	if err := UnmarshalStrict(doc, &d); err != nil {
 		return nil, err
+	}
+	if d.Roots == nil || d.Handovers == nil || d.Issuers == nil || d.CRLs == nil {
+		return nil, Refuse(Malformed, "a bundle lacks one of its lists")
 	}
 	return NewBundle(d)
 }
@@ -272,7 +275,7 @@ func (b *Bundle) verify(leaf, issuer *x509.Certificate, use Usage) (*Certificate
 	if err != nil {
 		return nil, err
 	}
-	return &Certificate{leaf: leaf, issuer: issuer, root: root, id: id, thumbprint: Thumbprint(leaf)}, nil
+	return &Certificate{leaf: leaf, issuer: issuer, root: root, id: id, use: use, thumbprint: Thumbprint(leaf)}, nil
 }
 
 // verifyChain verifies signatures, path lengths and name constraints at the

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // ClockSkew is by how much clocks may differ: it extends the life of
@@ -30,6 +32,7 @@ const (
 type Certificate struct {
 	leaf, issuer, root *x509.Certificate
 	id                 NodeID
+	use                Usage
 	thumbprint         Hash
 }
 
@@ -185,6 +188,9 @@ func checkIssuer(issuer *x509.Certificate, td TrustDomain, use Usage) error {
 	if !issuer.BasicConstraintsValid || !issuer.IsCA || issuer.MaxPathLen != 0 || !issuer.MaxPathLenZero {
 		return Refuse(BadCert, "the issuer is no authority of path length 0")
 	}
+	if alg, err := algorithmOf(issuer.PublicKey); err != nil || alg != jose.ES256 {
+		return Refuse(BadCert, "the issuer's key is not ECDSA P-256")
+	}
 	if !issuer.PermittedDNSDomainsCritical || !slices.Equal(issuer.PermittedURIDomains, []string{td.String()}) {
 		return Refuse(BadCert, "the issuer is not constrained to the identities of %s", td)
 	}
@@ -216,7 +222,11 @@ func checkNames(leaf, issuer *x509.Certificate, id NodeID, use Usage) error {
 }
 
 func checkCAServer(leaf, issuer *x509.Certificate, td TrustDomain) error {
-	if len(leaf.URIs) != 0 || usagesOf(leaf) != (usages{server: true}) || usagesOf(issuer) != (usages{client: true, server: true}) {
+	uris, err := uriSANs(leaf)
+	if err != nil {
+		return err
+	}
+	if len(uris) != 0 || usagesOf(leaf) != (usages{server: true}) || usagesOf(issuer) != (usages{client: true, server: true}) {
 		return Refuse(BadCert, "not a certificate of the authority's own server")
 	}
 	if !slices.Contains(leaf.DNSNames, td.CAName()) {
@@ -233,12 +243,20 @@ func checkCAServer(leaf, issuer *x509.Certificate, td TrustDomain) error {
 // isExtraDNS reports whether a name is one of those that the network's owner
 // fixed in the issuer beside the trust domain itself.
 func isExtraDNS(name string, issuer *x509.Certificate, td TrustDomain) bool {
+	if within(name, td.String()) || !isDNSName(name) {
+		return false // a name of the network is a node's own, whatever the extras are
+	}
 	for _, extra := range issuer.PermittedDNSDomains {
-		if extra != td.String() && (name == extra || strings.HasSuffix(name, "."+extra)) {
+		if within(name, extra) {
 			return true
 		}
 	}
 	return false
+}
+
+// within reports whether name is domain or a name below it.
+func within(name, domain string) bool {
+	return name == domain || strings.HasSuffix(name, "."+domain)
 }
 
 // usages is a set of extended key usages; other marks any that has no place here.

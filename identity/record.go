@@ -215,11 +215,13 @@ func checkMetadata(m map[string]string) error {
 	if len(m) > maxMetadataPairs {
 		return Refuse(Limits, "%d pairs of metadata, more than %d", len(m), maxMetadataPairs)
 	}
-	total := 0
-	for key, value := range m {
+	for key := range m { // all keys first: the verdict must not hang on the map's order
 		if !isMetadataKey(key) {
 			return Refuse(Malformed, "%q is not a metadata key", clip(key))
 		}
+	}
+	total := 0
+	for key, value := range m {
 		if !utf8.ValidString(value) {
 			return Refuse(Malformed, "the metadata value of %q is not UTF-8", key)
 		}

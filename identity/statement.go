@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,6 +23,9 @@ type Statement struct {
 // docs/protocol.md sections 3 and 4 but those of the clock, for which see
 // [Statement.CheckTime].
 func (b *Bundle) OpenStatement(env *Envelope, cert *Certificate) (*Statement, error) {
+	if err := b.checkSigner(cert); err != nil {
+		return nil, err
+	}
 	payload, err := env.Open(cert.leaf)
 	if err != nil {
 		return nil, err
@@ -41,6 +45,18 @@ func (b *Bundle) OpenStatement(env *Envelope, cert *Certificate) (*Statement, er
 		return nil, err
 	}
 	return s, nil
+}
+
+// checkSigner requires that cert was verified as a node's, under a root of this
+// bundle: a registry's signing certificate signs heads only.
+func (b *Bundle) checkSigner(cert *Certificate) error {
+	if cert.use != ClientUse && cert.use != ServerUse {
+		return Refuse(BadCert, "the certificate of %s is not one that signs statements", subjectOf(cert.id))
+	}
+	if cert.id.td != b.td || !slices.ContainsFunc(b.roots, cert.root.Equal) {
+		return Refuse(BadCert, "the certificate of %s was not verified for %s", subjectOf(cert.id), b.td)
+	}
+	return nil
 }
 
 func (s *Statement) readRecord(payload []byte, b *Bundle) error {
@@ -187,13 +203,6 @@ func (s *Statement) ExpiresAt() int64 {
 		return s.record.Exp
 	}
 	return s.tombstone.Exp
-}
-
-func (s *Statement) aud() string {
-	if s.record != nil {
-		return s.record.Aud
-	}
-	return s.tombstone.Aud
 }
 
 // Compare orders statements of one node by (epoch, sequence, rid): the

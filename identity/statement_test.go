@@ -58,7 +58,7 @@ func TestRecordRoundTrip(t *testing.T) {
 			if err != nil || beat.K != 4 {
 				t.Errorf("VerifyBeat = %v, %v", beat, err)
 			}
-			tomb, err := identity.SignTombstone(identity.TombstoneFor(again, now.Unix()), cred, b)
+			tomb, err := identity.SignTombstone(identity.TombstoneFor(again, b.NID(), now.Unix()), cred, b)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -89,7 +89,7 @@ func (t *Tenant) config() *tls.Config {
 	if t.ClientOptional {
 		c.ClientAuth = tls.RequestClientCert
 	}
-	c.VerifyConnection = t.Verify
+	c.VerifyConnection = func(state tls.ConnectionState) error { return t.Verify(state) } // panics if it was forgotten
 	return c
 }
 
@@ -105,7 +105,7 @@ func VerifyPeer(state tls.ConnectionState, b *Bundle, use Usage, now time.Time) 
 		return nil, err
 	}
 	if err := cert.CheckTime(now); err != nil {
-		return nil, err
+		return nil, Refuse(BadCert, "%w", err) // BadTime is for what a certificate has signed
 	}
 	if err := b.CheckRevoked(cert); err != nil {
 		return nil, err

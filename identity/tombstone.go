@@ -15,15 +15,19 @@ type Tombstone struct {
 	V        int64  `json:"v"`
 }
 
-// TombstoneFor returns the tombstone that follows state: the next sequence of
-// its epoch, and never an earlier iat.
-func TombstoneFor(state *Statement, now int64) Tombstone {
-	iat := max(now, state.IssuedAt())
-	id := state.Node()
+// NewTombstone returns the tombstone of a node that follows the state at
+// (epoch, sequence) with the given iat: the next sequence, never an earlier iat.
+func NewTombstone(id NodeID, nid Hash, epoch, sequence, iat int64) Tombstone {
 	return Tombstone{
-		Aud: state.aud(), Epoch: state.Epoch(), Exp: iat + tombstoneLife, IAT: iat, Network: id.TrustDomain().Network(),
-		Node: id, Sequence: state.Sequence() + 1, Service: id.Service(), V: recordVersion,
+		Aud: Audience(nid), Epoch: epoch, Exp: iat + tombstoneLife, IAT: iat, Network: id.TrustDomain().Network(),
+		Node: id, Sequence: sequence + 1, Service: id.Service(), V: recordVersion,
 	}
+}
+
+// TombstoneFor returns the tombstone that follows state as of now, in Unix
+// seconds. See [NewTombstone].
+func TombstoneFor(state *Statement, nid Hash, now int64) Tombstone {
+	return NewTombstone(state.Node(), nid, state.Epoch(), state.Sequence(), max(now, state.IssuedAt()))
 }
 
 // CheckForm checks all that can be said of a tombstone without its

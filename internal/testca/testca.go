@@ -89,6 +89,13 @@ func (a *Authority) BundleDocument(crls ...[]byte) identity.BundleDocument {
 	}
 }
 
+// Handover returns the DER of the certificate by which the root of a vouches
+// for that of next.
+func (a *Authority) Handover(next *Authority) []byte {
+	cert := a.authority(next.Root.Subject.CommonName, 10*365*24*time.Hour, 1)
+	return sign(cert, a.Root, next.rootKey.Public(), a.rootKey).Raw
+}
+
 // Issue returns a credential of the profile that follows from id, valid for a
 // day from now. Each edit may spoil the certificate before it is signed.
 func (a *Authority) Issue(id identity.NodeID, edits ...func(*x509.Certificate)) *identity.Credential {

@@ -1,0 +1,131 @@
+// Package ops is the operations port of the servers: plain HTTP with /livez,
+// /readyz and /metrics, for those who watch over a machine (docs/protocol.md
+// section 6).
+package ops
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Off is the address that stands for no operations port.
+const Off = "off"
+
+const (
+	headerTimeout = 5 * time.Second
+	writeTimeout  = 10 * time.Second
+	idleTimeout   = time.Minute
+	checkTimeout  = 2 * time.Second // of one readiness check
+	drainTimeout  = 2 * time.Second
+)
+
+// NewMetrics returns a registry of metrics that holds those of the process.
+func NewMetrics() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}
+
+// A Server answers at the operations port, or nowhere if that is off.
+type Server struct{ listener net.Listener } // nil: off
+
+// Listen opens the port at address, host:port, or none for [Off]. Call
+// [Server.Run] or [Server.Close].
+func Listen(ctx context.Context, address string) (*Server, error) {
+	if address == Off {
+		return &Server{}, nil
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("opening the operations port: %w", err)
+	}
+	return &Server{listener}, nil
+}
+
+// URL returns where the server answers, such as "http://127.0.0.1:8436", or ""
+// when the port is off.
+func (s *Server) URL() string {
+	if s.listener == nil {
+		return ""
+	}
+	return "http://" + s.listener.Addr().String()
+}
+
+// Close closes a port that does not run.
+func (s *Server) Close() error {
+	if s.listener == nil {
+		return nil
+	}
+	return s.listener.Close()
+}
+
+// Run answers until ctx ends and returns nil then. Ready is asked by /readyz:
+// its error is what is missing.
+func (s *Server) Run(ctx context.Context, ready func(context.Context) error, metrics prometheus.Gatherer) error {
+	if s.listener == nil {
+		<-ctx.Done()
+		return nil
+	}
+	server := &http.Server{
+		Handler:           handler(ready, metrics),
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: 16 << 10,
+	}
+	var drained sync.WaitGroup
+	served := make(chan struct{})
+	drained.Go(func() {
+		select {
+		case <-ctx.Done():
+			drain(context.WithoutCancel(ctx), server)
+		case <-served:
+		}
+	})
+	err := server.Serve(s.listener)
+	close(served)
+	drained.Wait()
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serving the operations port: %w", err)
+}
+
+func drain(ctx context.Context, server *http.Server) {
+	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
+	if server.Shutdown(ctx) != nil {
+		_ = server.Close() // who is still there has had its time
+	}
+}
+
+func handler(ready func(context.Context) error, metrics prometheus.Gatherer) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
+		defer cancel()
+		if err := ready(ctx); err != nil {
+			answer(w, http.StatusServiceUnavailable, err.Error())
+			return
+		}
+		answer(w, http.StatusOK, "ok")
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	return mux
+}
+
+func answer(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text+"\n") // who is gone needs no answer
+}

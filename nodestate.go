@@ -1,0 +1,53 @@
+package netget
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/neurons-me/netget/identity"
+)
+
+// clockSkew is by how many seconds clocks may differ.
+const clockSkew = int64(identity.ClockSkew / 1e9)
+
+// nodeState is node.state: the last place in the node's own order that it has
+// signed for. It is on disk before it is used, so that no start and no other
+// program of this identity signs for the same place again.
+type nodeState struct {
+	Epoch    int64 `json:"epoch"`
+	Sequence int64 `json:"sequence"`
+	IAT      int64 `json:"iat"`
+	// Registered is true from the first record on until the tombstone.
+	Registered bool `json:"registered"`
+}
+
+// loadState reads node.state; no file is the zero state. A state from the
+// future is dropped: whoever set the clock back does not want to wait for it.
+func loadState(folder *identity.Folder, now int64) (state nodeState, warning string, err error) {
+	text, err := os.ReadFile(folder.Path(identity.StateFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nodeState{}, "", nil
+	}
+	if err != nil {
+		return nodeState{}, "", fmt.Errorf("reading the node's state: %w", err)
+	}
+	if err := identity.UnmarshalStrict(text, &state); err != nil {
+		return nodeState{}, "the node's state is damaged and was dropped", nil
+	}
+	if state.Epoch > now+clockSkew || state.IAT > now+clockSkew {
+		return nodeState{}, "the node's state is from the future and was dropped", nil
+	}
+	return state, "", nil
+}
+
+// save makes the state durable.
+func (s nodeState) save(folder *identity.Folder) error {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return identity.ReplaceFile(folder.Path(identity.StateFile), append(text, '\n'), 0o600)
+}

@@ -1,0 +1,225 @@
+package pki
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/internal/database"
+)
+
+// DefaultRenewGrace is for how long after its end a certificate may usually
+// still be renewed.
+const DefaultRenewGrace = 7 * 24 * time.Hour
+
+// A Config says how to open an authority that [Init] made.
+type Config struct {
+	Dir              string                // the authority's folder
+	Passphrase       Passphrase            // of its keys; zero when they are plain
+	URL              string                // public URL for this run; empty: that of Init
+	RenewGrace       time.Duration         // 0 forbids renewal after the end; see [DefaultRenewGrace]
+	NoRegistryIssuer bool                  // leave the registry issuers' keys alone
+	Logger           *slog.Logger          // audit entries and failures; nil for none
+	Metrics          prometheus.Registerer // nil for none
+	Now              func() time.Time      // nil: the system's clock
+
+	hook func(database.Moment) error // for tests of faults
+}
+
+// A CA is an open certificate authority. Its methods may be called
+// concurrently, also while it serves.
+type CA struct {
+	dir      string
+	cfg      Config
+	settings settings
+	store    *store
+	audit    *audit
+
+	creating sync.Mutex // held while a network is made
+	networks atomic.Pointer[[]*network]
+	serving  atomic.Bool
+}
+
+// Open opens the authority and keeps other processes out until Close. Errors:
+// [ErrNotInitialised], [ErrLocked], [ErrPassphrase], [identity.ErrFileMode].
+func Open(ctx context.Context, cfg Config) (*CA, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.RenewGrace < 0 {
+		return nil, identity.Refuse(identity.Limits, "the grace of renewals is negative")
+	}
+	s, err := readSettings(filepath.Join(cfg.Dir, settingsFile))
+	if err != nil {
+		return nil, err
+	}
+	if cfg.URL == "" {
+		cfg.URL = s.URL
+	}
+	if !s.Encrypted {
+		cfg.Passphrase = Passphrase{} // given for another authority, or out of habit
+	}
+	if err := checkURL(cfg.URL); err != nil {
+		return nil, err
+	}
+	st, err := openStore(ctx, filepath.Join(cfg.Dir, databaseFile), cfg.hook)
+	if err != nil {
+		return nil, err
+	}
+	ca := &CA{dir: cfg.Dir, cfg: cfg, settings: s, store: st}
+	networks, err := ca.load()
+	if err == nil {
+		ca.audit, err = newAudit(cfg.Logger, cfg.Metrics)
+	}
+	if err != nil {
+		return nil, errors.Join(err, st.close())
+	}
+	ca.networks.Store(&networks)
+	return ca, nil
+}
+
+// Encrypted reports whether the keys of the authority in dir need a
+// passphrase, before anybody is asked for one. It returns [ErrNotInitialised]
+// where there is no authority.
+func Encrypted(dir string) (bool, error) {
+	s, err := readSettings(filepath.Join(dir, settingsFile))
+	return s.Encrypted, err
+}
+
+// Close gives the authority back. Whoever serves stops first.
+func (ca *CA) Close() error { return ca.store.close() }
+
+// Domain returns the domain of the deployment.
+func (ca *CA) Domain() string { return ca.settings.Domain }
+
+// URL returns the public URL, which is the audience of join tokens.
+func (ca *CA) URL() string { return ca.cfg.URL }
+
+// load reads all networks.
+func (ca *CA) load() ([]*network, error) {
+	parent := filepath.Join(ca.dir, networksDir)
+	removeStaging(parent)
+	entries, err := os.ReadDir(parent)
+	if err != nil {
+		return nil, fmt.Errorf("reading the networks: %w", err)
+	}
+	var networks []*network
+	for _, e := range entries { // sorted by name
+		if strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		n, err := ca.loadNetwork(e.Name())
+		if err != nil {
+			return nil, err
+		}
+		for _, other := range networks {
+			if err := n.spec.checkBeside(other.spec); err != nil {
+				return nil, err
+			}
+		}
+		networks = append(networks, n)
+	}
+	return networks, nil
+}
+
+func (ca *CA) loadNetwork(name string) (*network, error) {
+	keys, err := readNetwork(filepath.Join(ca.dir, networksDir, name), ca.cfg.Passphrase, !ca.cfg.NoRegistryIssuer)
+	if err != nil {
+		return nil, err
+	}
+	if keys.spec.td.Network() != name || keys.spec.td.Domain() != ca.settings.Domain {
+		return nil, fmt.Errorf("the folder of network %s holds %s", name, keys.spec.td)
+	}
+	return newNetwork(keys, ca.store, ca.cfg.URL, ca.cfg.Now)
+}
+
+// all returns the networks by name; the slice is never changed.
+func (ca *CA) all() []*network { return *ca.networks.Load() }
+
+// network returns the network of a name; "" stands for the only one.
+func (ca *CA) network(name string) (*network, error) {
+	networks := ca.all()
+	if name == "" && len(networks) == 1 {
+		return networks[0], nil
+	}
+	if name == "" {
+		return nil, identity.Refuse(identity.Malformed, "there are %d networks: name one", len(networks))
+	}
+	for _, n := range networks {
+		if n.spec.td.Network() == name {
+			return n, nil
+		}
+	}
+	return nil, identity.Refuse(identity.NotFound, "there is no network %q", clip(name))
+}
+
+// A NetworkConfig says what [CA.CreateNetwork] makes.
+type NetworkConfig struct {
+	Network  string
+	LeafLife time.Duration // 5 min to 7 d; 0: 24 h
+	Extras   *Extras       // nil: those given to Init
+}
+
+// CreateNetwork makes a network beside the others; a server serves it from
+// then on. It returns [ErrNetworkExists] for a name in use.
+func (ca *CA) CreateNetwork(ctx context.Context, cfg NetworkConfig) (Network, error) {
+	extras := ca.settings.Extras
+	if cfg.Extras != nil {
+		extras = *cfg.Extras
+	}
+	spec, err := newNetworkSpec(cfg.Network, ca.settings.Domain, extras, cfg.LeafLife)
+	if err != nil {
+		return Network{}, err
+	}
+	ca.creating.Lock()
+	defer ca.creating.Unlock()
+	for _, other := range ca.all() {
+		if other.spec.td == spec.td {
+			return Network{}, fmt.Errorf("creating %s: %w", spec.td, ErrNetworkExists)
+		}
+		if err := spec.checkBeside(other.spec); err != nil {
+			return Network{}, err
+		}
+	}
+	if err := ca.makeNetwork(spec); err != nil {
+		return Network{}, err
+	}
+	n, err := ca.loadNetwork(spec.td.Network())
+	if err != nil {
+		return Network{}, err
+	}
+	networks := append(slices.Clone(ca.all()), n)
+	slices.SortFunc(networks, func(a, b *network) int { return strings.Compare(a.spec.td.Network(), b.spec.td.Network()) })
+	ca.networks.Store(&networks)
+	ca.audit.event(ctx, "network created", slog.String("network", spec.td.Network()))
+	return n.describe(), nil
+}
+
+// makeNetwork builds the network's folder aside and gives it its name.
+func (ca *CA) makeNetwork(spec networkSpec) error {
+	parent := filepath.Join(ca.dir, networksDir)
+	staging, err := os.MkdirTemp(parent, stagingName)
+	if err != nil {
+		return fmt.Errorf("making a network: %w", err)
+	}
+	defer os.RemoveAll(staging) //nolint:errcheck // what is left of it is removed at the next start
+	built := filepath.Join(staging, spec.td.Network())
+	if _, err := buildNetwork(built, spec, ca.cfg.Passphrase, ca.cfg.Now()); err != nil {
+		return err
+	}
+	return publish(built, filepath.Join(parent, spec.td.Network()))
+}

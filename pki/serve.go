@@ -1,0 +1,171 @@
+package pki
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/neurons-me/netget/identity"
+)
+
+// Limits of the server.
+const (
+	maxConnections    = 4096
+	maxHeaderBytes    = 12 << 10 // net/http reads 4 KiB more before it refuses
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 15 * time.Second
+	writeTimeout      = 30 * time.Second
+	idleTimeout       = 60 * time.Second
+	drainTimeout      = 10 * time.Second
+	serverCertTimeout = 5 * time.Second
+)
+
+// Serve answers on l, which it closes, until ctx ends; then it lets requests
+// finish for at most 10 s and returns nil.
+func (ca *CA) Serve(ctx context.Context, l net.Listener) error {
+	for _, n := range ca.all() {
+		if _, err := ca.serverCertificate(ctx, n); err != nil && ctx.Err() == nil {
+			_ = l.Close()
+			return err
+		}
+	}
+	server := &http.Server{
+		Handler:           ca.handler(),
+		TLSConfig:         identity.ServerTLS(func(sni string) *identity.Tenant { return ca.tenant(ctx, sni) }),
+		ReadHeaderTimeout: readHeaderTimeout, // bounds the handshake too
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(ca.cfg.Logger.Handler(), slog.LevelDebug),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.ServeTLS(limitListener(l, maxConnections), "", "") }()
+	ca.serving.Store(true)
+	defer ca.serving.Store(false)
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serving the certificate authority: %w", err)
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	if err := server.Shutdown(drain); err != nil {
+		_ = server.Close() // who is still there has had its time
+	}
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving the certificate authority: %w", err)
+	}
+	return nil
+}
+
+// Ready reports whether the authority is being served and its inventory
+// answers; the error says what is missing.
+func (ca *CA) Ready(ctx context.Context) error {
+	if !ca.serving.Load() {
+		return errors.New("the certificate authority is not being served")
+	}
+	return ca.store.ping(ctx)
+}
+
+// tenant is a network towards TLS; nil for a name that chooses none.
+func (ca *CA) tenant(ctx context.Context, sni string) *identity.Tenant {
+	n := ca.bySNI(sni)
+	if n == nil {
+		return nil
+	}
+	return &identity.Tenant{
+		ClientOptional: true,
+		Credential: func() *tls.Certificate {
+			cert, err := ca.serverCertificate(ctx, n)
+			if err != nil {
+				ca.cfg.Logger.LogAttrs(ctx, slog.LevelError, "the server's certificate cannot be renewed",
+					slog.String("network", n.name()), slog.String("reason", err.Error()))
+			}
+			return cert
+		},
+		// Time is judged at each request: a certificate that is over may
+		// still ask for its renewal.
+		Verify: func(state tls.ConnectionState) error {
+			if len(state.PeerCertificates) == 0 {
+				return nil
+			}
+			_, err := verifyChain(n, state.PeerCertificates)
+			return err
+		},
+	}
+}
+
+// verifyChain verifies what a caller has shown, all but its time.
+func verifyChain(n *network, shown []*x509.Certificate) (*identity.Certificate, error) {
+	if len(shown) != 2 {
+		return nil, identity.Refuse(identity.BadCert, "a caller shows its certificate and its issuer's, not %d certificates", len(shown))
+	}
+	return n.bundle.Verify(shown[0], shown[1], identity.ClientUse)
+}
+
+// serverCertificate returns the authority's own certificate in a network, made
+// anew from half of its life on. When that fails the old one goes on.
+func (ca *CA) serverCertificate(ctx context.Context, n *network) (*tls.Certificate, error) {
+	current := n.server.Load()
+	if current != nil && ca.cfg.Now().Before(halfLife(current.Leaf)) {
+		return current, nil
+	}
+	if current == nil {
+		n.renewing.Lock()
+	} else if !n.renewing.TryLock() {
+		return current, nil // somebody else is at it
+	}
+	defer n.renewing.Unlock()
+	if latest := n.server.Load(); latest != current {
+		return latest, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, serverCertTimeout)
+	defer cancel()
+	next, err := ca.makeServerCertificate(ctx, n)
+	if err != nil {
+		return current, err
+	}
+	n.server.Store(next)
+	return next, nil
+}
+
+func halfLife(cert *x509.Certificate) time.Time {
+	return cert.NotBefore.Add(cert.NotAfter.Sub(cert.NotBefore) / 2)
+}
+
+func (ca *CA) makeServerCertificate(ctx context.Context, n *network) (*tls.Certificate, error) {
+	key, err := newKey()
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	if err != nil {
+		return nil, fmt.Errorf("making the server's certificate request: %w", err)
+	}
+	p := caServerProfile(n.spec, ca.cfg.URL)
+	request, err := checkRequest(der, p)
+	if err != nil {
+		return nil, err
+	}
+	o, err := ca.order(n, n.node, p, request)
+	if err != nil {
+		return nil, err
+	}
+	issued, err := ca.issue(ctx, n, reservation{}, []order{o})
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Certificate{
+		Certificate: [][]byte{issued[0].Leaf().Raw, issued[0].Issuer().Raw},
+		PrivateKey:  key,
+		Leaf:        issued[0].Leaf(),
+	}, nil
+}

@@ -1,0 +1,210 @@
+package netget
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"maps"
+	"math/big"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/neurons-me/netget/discovery"
+	"github.com/neurons-me/netget/identity"
+)
+
+const (
+	minBackoff     = time.Second
+	maxBackoff     = time.Minute
+	receiptOneIn   = 8 // heartbeats that ask for a receipt
+	requestTimeout = 10 * time.Second
+)
+
+// A publisher keeps the node's record present at one registry address.
+type publisher struct {
+	registration *registration
+	remote       *discovery.Remote
+	ctx          context.Context //nolint:containedctx // ends with the registration or when the address is removed
+	cancel       context.CancelFunc
+
+	mu       sync.Mutex
+	accepted *signed             // what the registry holds; guarded by mu
+	proof    *discovery.Accepted // its receipt; guarded by mu
+	err      error               // of the last attempt; guarded by mu
+	tried    chan struct{}       // closed after the first attempt to publish; guarded by mu
+
+	sent     int64 // number of the last heartbeat sent of accepted
+	failures int
+}
+
+func newPublisher(r *registration, remote *discovery.Remote) *publisher {
+	ctx, cancel := context.WithCancel(r.ctx)
+	return &publisher{registration: r, remote: remote, ctx: ctx, cancel: cancel, tried: make(chan struct{})}
+}
+
+// run publishes and sends heartbeats until it is cancelled.
+func (p *publisher) run() {
+	defer p.cancel()
+	for {
+		current, changed := p.registration.now()
+		timer := time.NewTimer(p.step(current))
+		select {
+		case <-p.ctx.Done():
+			timer.Stop()
+			return
+		case <-changed:
+			timer.Stop()
+		case <-timer.C:
+		}
+	}
+}
+
+// step does what is due and returns when to come back.
+func (p *publisher) step(current *signed) time.Duration {
+	ctx, cancel := context.WithTimeout(p.ctx, requestTimeout)
+	defer cancel()
+	held, _, _ := p.state()
+	if held != current {
+		if err := p.publish(ctx, current); err != nil {
+			if held != nil && isRenewal(held.record, current.record) {
+				p.beat(ctx, held) // the old record lives on until the new one is taken
+			}
+			return p.failed(ctx, current, err)
+		}
+		held = current
+	} else if err := p.beat(ctx, held); err != nil {
+		return p.failed(ctx, current, err)
+	}
+	p.failures = 0
+	return p.untilBeat(held)
+}
+
+// publish brings the current record to the registry.
+func (p *publisher) publish(ctx context.Context, s *signed) error {
+	proof, err := p.registration.session.client.Publish(ctx, p.remote, s.statement)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.err = err
+	if err != nil {
+		return err
+	}
+	p.accepted, p.proof, p.sent = s, proof, 0
+	p.firstTried()
+	p.registration.markAccepted()
+	logger := p.registration.session.opts.Logger
+	logger.LogAttrs(ctx, slog.LevelInfo, "registered", slog.String("registry", p.remote.URL()), slog.String("rid", s.statement.RID().String()), slog.Int64("version", proof.Head.Version))
+	for _, note := range proof.Listing.Notes {
+		logger.LogAttrs(ctx, slog.LevelWarn, "registry's note", slog.String("registry", p.remote.URL()), slog.String("note", note))
+	}
+	return nil
+}
+
+// beat reveals the newest token that is due, if it was not sent yet.
+func (p *publisher) beat(ctx context.Context, s *signed) error {
+	k := s.record.DueBeat(p.registration.session.opts.Now())
+	token, ok := s.chain.Token(k)
+	if !ok || k <= p.sent {
+		return nil
+	}
+	reply, err := p.registration.session.client.Beat(ctx, p.remote, s.statement, identity.Beat{K: k, Token: token}, p.failures > 0 || oneIn(receiptOneIn))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.err = err
+	if err != nil {
+		return err
+	}
+	p.sent = k
+	if reply.Late {
+		p.registration.session.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "heartbeat late", slog.String("registry", p.remote.URL()), slog.Int64("registry_clock", reply.Time))
+	}
+	return nil
+}
+
+// failed reacts to a refusal or failure and returns when to try again.
+func (p *publisher) failed(ctx context.Context, current *signed, err error) time.Duration {
+	r := p.registration
+	p.mu.Lock()
+	p.err = err
+	p.firstTried()
+	if identity.CodeOf(err) == identity.NotFound {
+		p.accepted = nil // the registry has lost or never seen the record: it is posted again
+	}
+	p.mu.Unlock()
+	if p.ctx.Err() != nil {
+		return maxBackoff
+	}
+	p.failures++
+	r.session.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "registry failed", slog.String("registry", p.remote.URL()), slog.Int("failures", p.failures), slog.Any("error", err))
+	if superseded, ok := errors.AsType[*discovery.Superseded](err); ok {
+		p.mu.Lock()
+		p.accepted = nil
+		p.mu.Unlock()
+		switch resolved := r.resolve(current, superseded.Current); {
+		case errors.Is(resolved, ErrRemoved):
+			r.cancel()
+		case resolved != nil:
+			r.session.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "record not signed anew", slog.Any("error", resolved))
+		}
+	}
+	return p.backoff(err)
+}
+
+// backoff doubles from a second to a minute, spread by a quarter; a server that
+// says when to come back is believed.
+func (p *publisher) backoff(err error) time.Duration {
+	d := min(maxBackoff, minBackoff<<min(p.failures-1, 10))
+	if problem, ok := errors.AsType[*identity.ProblemError](err); ok && problem.RetryAfter > 0 {
+		d = max(d, min(problem.RetryAfter, maxBackoff))
+	}
+	return d - d/8 + randomBelow(d/4)
+}
+
+// untilBeat is until the next token is due, or long when there is none left.
+func (p *publisher) untilBeat(s *signed) time.Duration {
+	now := p.registration.session.opts.Now()
+	if s.record.DueBeat(now) > p.sent {
+		return 0
+	}
+	if p.sent == s.record.Heartbeat.Count {
+		return maxBackoff
+	}
+	return max(0, time.Unix(s.record.IAT+(p.sent+1)*s.record.Heartbeat.Interval, 0).Sub(now))
+}
+
+// firstTried tells whoever waits that one attempt was made; p.mu is held.
+func (p *publisher) firstTried() {
+	select {
+	case <-p.tried:
+	default:
+		close(p.tried)
+	}
+}
+
+func (p *publisher) state() (*signed, *discovery.Accepted, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.accepted, p.proof, p.err
+}
+
+// isRenewal reports whether next says the same as old, so that whoever has not
+// got it yet may be kept alive on the old one.
+func isRenewal(old, next *identity.Record) bool {
+	return old.Epoch == next.Epoch && old.State == next.State && old.Check == next.Check &&
+		slices.Equal(old.Endpoints, next.Endpoints) && maps.Equal(old.Metadata, next.Metadata)
+}
+
+func oneIn(n int64) bool { return randomBelow(time.Duration(n)) == 0 }
+
+// randomBelow returns a random duration in [0, n); 0 for n below 1.
+func randomBelow(n time.Duration) time.Duration {
+	if n < 1 {
+		return 0
+	}
+	v, err := rand.Int(rand.Reader, big.NewInt(int64(n)))
+	if err != nil {
+		return 0
+	}
+	return time.Duration(v.Int64())
+}

@@ -1,0 +1,308 @@
+package netget
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/neurons-me/netget/discovery"
+	"github.com/neurons-me/netget/identity"
+)
+
+// A Registration says where a node's statement was accepted and where not.
+type Registration struct {
+	ID        identity.NodeID   `json:"id"`
+	RID       identity.Hash     `json:"rid"` // names the signed statement
+	Epoch     int64             `json:"epoch"`
+	Sequence  int64             `json:"sequence"`
+	ExpiresAt time.Time         `json:"expires_at"`
+	Accepted  []Acceptance      `json:"accepted"`
+	Errors    []RegistryProblem `json:"errors"`
+}
+
+// An Acceptance is a registry that proved to hold the statement.
+type Acceptance struct {
+	URL     string          `json:"url"`
+	ID      identity.NodeID `json:"id"`
+	Version int64           `json:"version"`
+}
+
+// A RegistryProblem is why an address was of no use.
+type RegistryProblem struct {
+	URL     string        `json:"url"`
+	Code    identity.Code `json:"code"` // "" when the registry was not reached
+	Message string        `json:"message"`
+}
+
+// RegisterWithNetwork registers the node with all its registries and keeps it
+// registered until [Node.Close]: heartbeats, a new record at half of its life,
+// a new certificate at half of that one's. It returns nil once one registry
+// has accepted; the others are retried in the background, see [Node.Status].
+// When none accepts, the error says which failed and why, and nothing goes on.
+func (n *Node) RegisterWithNetwork(ctx context.Context) error {
+	_, err := n.register(ctx, false)
+	return err
+}
+
+// RegisterOnce registers the node for at most an hour, without heartbeats, for
+// programs that cannot stay. The registration outlives Close.
+func (n *Node) RegisterOnce(ctx context.Context) (Registration, error) {
+	r, err := n.register(ctx, true)
+	if r == nil {
+		return Registration{Accepted: []Acceptance{}, Errors: []RegistryProblem{}}, err
+	}
+	result := r.summary()
+	r.stop()
+	return result, err
+}
+
+// Registration returns what is registered now, and where; ok is false before
+// [Node.RegisterWithNetwork] has succeeded.
+func (n *Node) Registration() (r Registration, ok bool) {
+	n.mu.Lock()
+	s := n.session
+	n.mu.Unlock()
+	if s == nil || s.registered() == nil {
+		return Registration{}, false
+	}
+	return s.registered().summary(), true
+}
+
+func (n *Node) register(ctx context.Context, once bool) (*registration, error) {
+	s, err := n.open()
+	if err != nil {
+		return nil, err
+	}
+	if t := s.source.Identity().ID().Type(); t != identity.ServiceNode && t != identity.RegistryNode {
+		return nil, identity.Refuse(identity.Denied, "%s is a %s, which offers no service", s.source.Identity().ID(), t)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.registration != nil && s.registration.ctx.Err() == nil {
+		return s.registration, nil // registered already
+	}
+	r, err := s.newRegistration(once)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.start(ctx); err != nil {
+		r.stop()
+		return r, err
+	}
+	if !once {
+		r.work.Go(r.keep)
+		s.registration = r
+	}
+	return r, nil
+}
+
+// start lets publishers try, and waits for the first acceptance, a little for
+// the others, or for all to have failed.
+func (r *registration) start(ctx context.Context) error {
+	if len(r.session.client.Remotes()) == 0 {
+		if err := r.session.updateList(ctx); err != nil {
+			return fmt.Errorf("%w: %w", discovery.ErrNoRegistry, err)
+		}
+		for _, known := range r.session.source.Identity().Document.Registries {
+			for _, address := range known.Addresses {
+				if err := r.session.client.Add(address); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	r.follow()
+	publishers := r.all()
+	if len(publishers) == 0 {
+		return discovery.ErrNoRegistry
+	}
+	done := make(chan struct{})
+	first := make(chan struct{}, len(publishers))
+	r.work.Go(func() {
+		defer close(done)
+		for _, p := range publishers {
+			select {
+			case <-p.tried:
+			case <-r.ctx.Done():
+				return
+			}
+		}
+	})
+	for _, p := range publishers {
+		r.work.Go(func() {
+			select {
+			case <-p.tried:
+				if held, _, _ := p.state(); held != nil {
+					first <- struct{}{}
+				}
+			case <-r.ctx.Done():
+			}
+		})
+	}
+	return r.await(ctx, first, done)
+}
+
+// await waits until a registry has accepted and the others had their chance.
+func (r *registration) await(ctx context.Context, first, done <-chan struct{}) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-first:
+		timer := time.NewTimer(firstStraggle)
+		defer timer.Stop()
+		select {
+		case <-done:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		return nil
+	case <-done:
+	}
+	var errs []error
+	for _, p := range r.all() {
+		held, _, err := p.state()
+		if held != nil {
+			return nil
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", p.remote.URL(), err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// all returns the publishers, by URL.
+func (r *registration) all() []*publisher {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []*publisher
+	for _, p := range r.publishers {
+		all = append(all, p)
+	}
+	slices.SortFunc(all, func(a, b *publisher) int { return strings.Compare(a.remote.URL(), b.remote.URL()) })
+	return all
+}
+
+func (r *registration) summary() Registration {
+	current, _ := r.now()
+	out := newSummary(current.statement)
+	for _, p := range r.all() {
+		held, proof, err := p.state()
+		switch {
+		case held != nil && err == nil:
+			out.Accepted = append(out.Accepted, Acceptance{p.remote.URL(), proof.Registry, proof.Head.Version})
+		case err != nil:
+			out.Errors = append(out.Errors, problem(p.remote.URL(), err))
+		default:
+			out.Errors = append(out.Errors, RegistryProblem{p.remote.URL(), identity.Unavailable, "no answer yet"})
+		}
+	}
+	return out
+}
+
+func newSummary(s *identity.Statement) Registration {
+	return Registration{
+		ID: s.Node(), RID: s.RID(), Epoch: s.Epoch(), Sequence: s.Sequence(), ExpiresAt: time.Unix(s.ExpiresAt(), 0).UTC(),
+		Accepted: []Acceptance{}, Errors: []RegistryProblem{},
+	}
+}
+
+func problem(url string, err error) RegistryProblem {
+	return RegistryProblem{URL: url, Code: identity.CodeOf(err), Message: err.Error()}
+}
+
+// Deregister signs the node's tombstone, after what its state or else a
+// registry says is registered, and brings it to all registries. It is how a
+// program ends what another one has registered; [Node.Close] does it for what
+// this one has. Nothing registered is [ErrNotRegistered].
+func (n *Node) Deregister(ctx context.Context) (Registration, error) {
+	empty := Registration{Accepted: []Acceptance{}, Errors: []RegistryProblem{}}
+	s, err := n.open()
+	if err != nil {
+		return empty, err
+	}
+	if r := s.registered(); r != nil {
+		r.stop()
+	}
+	now := s.opts.Now().Unix()
+	place, _, err := loadState(s.source.Folder(), now)
+	if err != nil {
+		return empty, err
+	}
+	if !place.Registered {
+		if place, err = s.askState(ctx); err != nil {
+			return empty, err
+		}
+	}
+	return s.deregister(ctx, place)
+}
+
+// askState asks the registries for what they hold of this node.
+func (s *session) askState(ctx context.Context) (nodeState, error) {
+	found, err := s.client.Node(ctx, s.source.Identity().ID())
+	if identity.CodeOf(err) == identity.NotFound {
+		return nodeState{}, ErrNotRegistered
+	}
+	if err != nil {
+		return nodeState{}, err
+	}
+	if len(found.Nodes) == 0 {
+		return nodeState{}, ErrNotRegistered
+	}
+	record := found.Nodes[0].Record
+	return nodeState{Epoch: record.Epoch, Sequence: record.Sequence, IAT: record.IAT, Registered: true}, nil
+}
+
+// deregister signs the tombstone that follows place and brings it everywhere.
+// It succeeds if one registry accepted.
+func (s *session) deregister(ctx context.Context, place nodeState) (Registration, error) {
+	i := s.source.Identity()
+	iat := max(s.opts.Now().Unix(), place.IAT)
+	statement, err := identity.SignTombstone(identity.NewTombstone(i.ID(), i.Bundle.NID(), place.Epoch, place.Sequence, iat), i.Credential, i.Bundle)
+	if err != nil {
+		return Registration{Accepted: []Acceptance{}, Errors: []RegistryProblem{}}, fmt.Errorf("signing the tombstone: %w", err)
+	}
+	next := nodeState{Epoch: place.Epoch, Sequence: place.Sequence + 1, IAT: iat, Registered: true}
+	if err := next.save(s.source.Folder()); err != nil {
+		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "node state not written", slog.Any("error", err))
+	}
+	out := newSummary(statement)
+	accepted, errs, err := s.client.PublishAll(ctx, statement)
+	for _, a := range accepted {
+		out.Accepted = append(out.Accepted, Acceptance{a.URL, a.Registry, a.Head.Version})
+	}
+	for _, e := range errs {
+		out.Errors = append(out.Errors, problem(e.URL, e.Err))
+	}
+	if len(accepted) == 0 {
+		return out, err
+	}
+	next.Registered = false
+	if err := next.save(s.source.Folder()); err != nil {
+		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "node state not written", slog.Any("error", err))
+	}
+	return out, nil
+}
+
+// deregisterAtClose ends what this program has registered.
+func (s *session) deregisterAtClose() error {
+	r := s.registered()
+	if r == nil {
+		return nil
+	}
+	r.stop()
+	r.mu.Lock()
+	place, wanted := r.place, r.accepted && !r.removed
+	r.mu.Unlock()
+	if !wanted {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, closeTimeout)
+	defer cancel()
+	_, err := s.deregister(ctx, place)
+	return err
+}

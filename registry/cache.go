@@ -1,0 +1,221 @@
+package registry
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/neurons-me/netget/discovery"
+	"github.com/neurons-me/netget/discovery/prefixmap"
+	"github.com/neurons-me/netget/registry/catalog"
+)
+
+const (
+	maxCacheAge   = 5 * time.Second // no answer is older when it is sent
+	maxCacheBytes = 64 << 20        // of one network, about
+)
+
+// A cache keeps what was encoded of a network. An answer has two parts: the
+// body (records, certificates, heartbeats), which many versions share, and the
+// seal of one version. All bodies are forgotten together at the end of a turn.
+type cache struct {
+	mu      sync.Mutex
+	began   time.Time           // guarded by mu; of the turn
+	entries map[cacheKey]*entry // guarded by mu
+	bytes   atomic.Int64
+}
+
+// A cacheKey says what was encoded: of which service, in which form.
+type cacheKey struct {
+	form    form
+	service string
+}
+
+// A form is a kind of document about services.
+type form int
+
+const (
+	answerForm  form = iota + 1
+	refreshForm      // heartbeats alone
+	listForm         // all services
+)
+
+func newCache() *cache { return &cache{entries: map[cacheKey]*entry{}} }
+
+// An entry is one document, encoded but for its seal.
+type entry struct {
+	of any // what the body was made of: valid while that is the same
+
+	once   sync.Once
+	body   []byte // without the closing brace
+	failed error
+	packed func() (packed, error)
+	latest atomic.Pointer[sealed]
+}
+
+// A sealed is an entry under one head.
+type sealed struct {
+	snapshot *catalog.Snapshot
+	tail     []byte // without the closing brace
+	plain    []byte
+	gzip     func() ([]byte, error)
+}
+
+// entry returns what is cached under a key, made of the very thing that counts
+// now, or a new entry. Nil things are absent services, of which there is no
+// end: they are not kept.
+func (c *cache) entry(key cacheKey, of any, now time.Time) *entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if age := now.Sub(c.began); age >= maxCacheAge || age < 0 || c.bytes.Load() > maxCacheBytes {
+		c.began, c.entries = now, map[cacheKey]*entry{}
+		c.bytes.Store(0)
+	}
+	known := c.entries[key]
+	if known == nil || known.of != of {
+		known = &entry{of: of}
+		c.entries[key] = known
+	}
+	return known
+}
+
+// fill encodes the body, once.
+func (e *entry) fill(c *cache, encode func() ([]byte, error)) error {
+	e.once.Do(func() {
+		if e.body, e.failed = encode(); e.failed != nil {
+			return
+		}
+		c.bytes.Add(int64(len(e.body)))
+		e.packed = sync.OnceValues(func() (packed, error) {
+			p, err := pack(e.body)
+			c.bytes.Add(int64(len(p.member)))
+			return p, err
+		})
+	})
+	return e.failed
+}
+
+// under returns the entry under the head of s.
+func (e *entry) under(c *cache, s *catalog.Snapshot, tail func() ([]byte, error)) (*sealed, error) {
+	if known := e.latest.Load(); known != nil && known.snapshot == s {
+		return known, nil
+	}
+	end, err := tail()
+	if err != nil {
+		return nil, err
+	}
+	plain := make([]byte, 0, len(e.body)+len(end)+1)
+	plain = append(append(append(plain, e.body...), end...), '}')
+	made := &sealed{snapshot: s, tail: end, plain: plain}
+	made.gzip = sync.OnceValues(func() ([]byte, error) {
+		p, err := e.packed()
+		if err != nil {
+			return nil, err
+		}
+		whole := p.end(append(append(make([]byte, 0, len(end)+1), end...), '}'))
+		c.bytes.Add(int64(len(whole)))
+		return whole, nil
+	})
+	c.bytes.Add(int64(len(plain)))
+	e.latest.Store(made)
+	return made, nil
+}
+
+// A document is an encoded answer that is ready to be sent.
+type document struct {
+	body    []byte
+	gzipped bool
+}
+
+// document returns the entry under the head of s, with the consistency proof
+// that a caller needs who knows version from.
+func (e *entry) document(c *cache, s *catalog.Snapshot, tail func() ([]byte, error), from int64, gzip bool) (document, error) {
+	made, err := e.under(c, s, tail)
+	if err != nil {
+		return document{}, err
+	}
+	extra, err := consistency(s, from)
+	if err != nil {
+		return document{}, err
+	}
+	if !gzip {
+		if extra == nil {
+			return document{body: made.plain}, nil
+		}
+		body := made.plain[: len(made.plain)-1 : len(made.plain)-1]
+		return document{body: append(append(body, extra...), '}')}, nil
+	}
+	if extra == nil {
+		whole, err := made.gzip()
+		return document{whole, true}, err
+	}
+	p, err := e.packed()
+	if err != nil {
+		return document{}, err
+	}
+	end := append(make([]byte, 0, len(made.tail)+len(extra)+1), made.tail...)
+	return document{p.end(append(append(end, extra...), '}')), true}, nil
+}
+
+// consistency encodes the member that links a version which the caller knows
+// with the one of s; nil if there is nothing to link.
+func consistency(s *catalog.Snapshot, from int64) ([]byte, error) {
+	to := s.Head().Version
+	if from == 0 || from == to {
+		return nil, nil
+	}
+	proof, err := s.Consistency(from, to)
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(discovery.Consistency{From: from, Proof: proof})
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte(`,"consistency":`), text...), nil
+}
+
+// sealTail encodes the seal of s as members that follow others.
+func sealTail(s *catalog.Snapshot) ([]byte, error) {
+	seal, err := s.Seal(0)
+	if err != nil {
+		return nil, err
+	}
+	return members(discovery.HeadDocument{Seal: seal})
+}
+
+// answerTail is [sealTail] with the proof of a service.
+func answerTail(s *catalog.Snapshot, service string) ([]byte, error) {
+	seal, err := s.Seal(0)
+	if err != nil {
+		return nil, err
+	}
+	return members(struct {
+		discovery.HeadDocument
+		Proof prefixmap.Proof `json:"proof"`
+	}{discovery.HeadDocument{Seal: seal}, s.Proof(service)})
+}
+
+// members encodes an object as members that follow others: comma for brace.
+func members(v any) ([]byte, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	if len(text) < 3 || text[0] != '{' {
+		return nil, fmt.Errorf("an object without members: %.20q", text)
+	}
+	text[0] = ','
+	return text[:len(text)-1], nil
+}
+
+// open encodes an object that members will follow.
+func open(v any) ([]byte, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return text[:len(text)-1], nil
+}

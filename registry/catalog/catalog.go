@@ -1,0 +1,116 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/neurons-me/netget/identity"
+	"golang.org/x/time/rate"
+)
+
+// A Config says what a [Catalog] works with. Source, Store, Now and Logger are
+// required.
+type Config struct {
+	// Source is the registry's own identity: bundle, TLS and signing credentials,
+	// renewed under the running program.
+	Source *identity.Source
+	Store  Store
+	Now    func() time.Time
+	Logger *slog.Logger // audit entries and events
+
+	// HeadFile is where the newest (version, log) that was signed is kept, outside
+	// of the store; "" for nowhere.
+	HeadFile string
+	// Floors asks others for the newest marks they know of this registry's own
+	// identity: the authority, peers. It is asked once, before the first
+	// signature. An error is logged and tolerated. nil asks nobody.
+	Floors func(context.Context) ([]identity.RegistryMark, error)
+}
+
+// A Catalog is the state of one network. [Catalog.Open] loads it, then
+// [Catalog.Run] commits what [Catalog.Submit] admits. It is safe for concurrent
+// use.
+type Catalog struct {
+	source   *identity.Source
+	store    Store
+	now      func() time.Time
+	log      *slog.Logger
+	headFile string
+	floors   func(context.Context) ([]identity.RegistryMark, error)
+
+	current atomic.Pointer[Snapshot]
+	queue   queue
+	places  places
+	beats   beats
+	stats   counters
+
+	// What follows belongs to Open and then to the committer alone.
+	state    *state
+	expiries expiries
+	unkept   map[identity.NodeID]unkept // what no version carries yet
+	carried  []*entry                   // entries that wait for the next version
+	doubt    *pending                   // a version of unknown outcome
+	retryAt  time.Time                  // when to ask about doubt again
+	storeOK  time.Time                  // when the store last answered
+	judged   *identity.Bundle           // under which the listed certificates were judged
+	pace     *rate.Limiter
+	forgetAt time.Time
+
+	failed failure
+}
+
+// failure is why the catalog no longer serves.
+type failure struct {
+	mu  sync.Mutex
+	err error // guarded by mu
+}
+
+// New checks the configuration and returns a catalog that holds nothing yet. It
+// does no I/O.
+func New(cfg Config) (*Catalog, error) {
+	if cfg.Source == nil || cfg.Store == nil || cfg.Now == nil || cfg.Logger == nil {
+		return nil, errors.New("a catalog needs Source, Store, Now and Logger")
+	}
+	id := cfg.Source.Identity()
+	if id.ID().Type() != identity.RegistryNode || id.Signing == nil {
+		return nil, fmt.Errorf("%s is no registry with a signing certificate", id.ID())
+	}
+	c := &Catalog{
+		source: cfg.Source, store: cfg.Store, now: cfg.Now, log: cfg.Logger, headFile: cfg.HeadFile, floors: cfg.Floors,
+		unkept: map[identity.NodeID]unkept{},
+		pace:   rate.NewLimiter(versionRate, versionBurst),
+	}
+	c.queue.wake = make(chan struct{}, 1)
+	c.places.byNode = map[identity.NodeID]*place{}
+	c.beats.cells = map[identity.Hash]*cell{}
+	c.beats.dirty = map[identity.NodeID]dirtyBeat{}
+	return c, nil
+}
+
+// Snapshot returns the newest version with its signed head. It is never nil
+// after Open.
+func (c *Catalog) Snapshot() *Snapshot { return c.current.Load() }
+
+// Err returns why the network is no longer served, nil while it is.
+func (c *Catalog) Err() error {
+	c.failed.mu.Lock()
+	defer c.failed.mu.Unlock()
+	return c.failed.err
+}
+
+func (c *Catalog) fail(err error) {
+	c.failed.mu.Lock()
+	defer c.failed.mu.Unlock()
+	c.failed.err = err
+}
+
+// bundle returns what the network is trusted by now.
+func (c *Catalog) bundle() *identity.Bundle { return c.source.Identity().Bundle }
+
+// id returns the registry's identity.
+func (c *Catalog) id() identity.NodeID { return c.source.Identity().ID() }

@@ -1,0 +1,90 @@
+package registry
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/neurons-me/netget/identity"
+)
+
+// Limits of one request and of one identity (docs/protocol.md section 6).
+const (
+	maxBodyBytes = 64 << 10
+
+	recordRate  = 1 // a second
+	recordBurst = 10
+	beatBurst   = 2 // an interval of the record's heartbeat
+
+	// maxBudgets bounds the identities that are remembered; twice as many
+	// may be for a while.
+	maxBudgets = 32_768
+)
+
+// A budget is what one identity may still do.
+type budget struct{ records, beats, reads *rate.Limiter }
+
+// budgets hold the budget of each identity that called lately. The table is
+// bounded: when one generation is full it becomes the old one, and who does not
+// call until the next is full starts anew.
+type budgets struct {
+	reads rate.Limit
+	burst int
+
+	mu       sync.Mutex
+	now, old map[identity.NodeID]*budget // guarded by mu
+}
+
+func newBudgets(reads float64, burst int) *budgets {
+	return &budgets{reads: rate.Limit(reads), burst: burst, now: map[identity.NodeID]*budget{}}
+}
+
+// of returns the budget of an identity.
+func (b *budgets) of(id identity.NodeID) *budget {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if known := b.now[id]; known != nil {
+		return known
+	}
+	mine := b.old[id]
+	if mine == nil {
+		mine = &budget{
+			records: rate.NewLimiter(recordRate, recordBurst),
+			beats:   rate.NewLimiter(beatBurst, beatBurst),
+			reads:   rate.NewLimiter(b.reads, b.burst),
+		}
+	}
+	if len(b.now) >= maxBudgets {
+		b.old, b.now = b.now, map[identity.NodeID]*budget{}
+	}
+	b.now[id] = mine
+	return mine
+}
+
+// A busyError says that an identity asks too much; it may try again after a
+// while.
+type busyError struct{ after time.Duration }
+
+// Error tells the time.
+func (e *busyError) Error() string { return fmt.Sprintf("too many requests; free again in %s", e.after) }
+
+// spend takes one from a limiter, or returns a [*busyError].
+func spend(l *rate.Limiter, now time.Time) error {
+	r := l.ReserveN(now, 1)
+	wait := r.DelayFrom(now)
+	if wait == 0 {
+		return nil
+	}
+	r.CancelAt(now)
+	return &busyError{wait}
+}
+
+// spendBeat is [spend] for a heartbeat of a record with that interval.
+func (b *budget) spendBeat(interval time.Duration, now time.Time) error {
+	if limit := rate.Every(interval / beatBurst); limit != b.beats.Limit() {
+		b.beats.SetLimitAt(now, limit)
+	}
+	return spend(b.beats, now)
+}

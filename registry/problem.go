@@ -1,0 +1,130 @@
+package registry
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/neurons-me/netget/discovery"
+	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/registry/catalog"
+)
+
+// A statusError is a refusal whose HTTP status is not the one of its class.
+type statusError struct {
+	status int
+	err    error
+}
+
+// Error returns the refusal.
+func (e *statusError) Error() string { return e.err.Error() }
+
+// Unwrap returns the refusal.
+func (e *statusError) Unwrap() error { return e.err }
+
+// A behindError says that the caller has seen a later version than this
+// registry holds; it is told the newest head.
+type behindError struct {
+	seal discovery.Seal
+	err  error
+}
+
+func newBehind(s *catalog.Snapshot, from int64) error {
+	seal, err := s.Seal(0)
+	if err != nil {
+		return err
+	}
+	return &behindError{seal, identity.Refuse(identity.Unavailable, "the caller knows version %d, %d is ours", from, s.Head().Version)}
+}
+
+// Error names both versions.
+func (e *behindError) Error() string { return e.err.Error() }
+
+// Unwrap returns the refusal.
+func (e *behindError) Unwrap() error { return e.err }
+
+// problemOf maps an error to its document: the class, a fixed sentence, and
+// what the protocol adds to it. A failure of our own has no class and is told
+// as unavailable.
+func problemOf(err error) identity.Problem {
+	if e, ok := errors.AsType[*echo.HTTPError](err); ok {
+		p := identity.NewProblem(identity.NotFound)
+		return withStatus(p, e.Code)
+	}
+	if _, ok := errors.AsType[*busyError](err); ok {
+		return identity.NewProblem(identity.Busy)
+	}
+	code := identity.CodeOf(err)
+	if code == "" {
+		code = identity.Unavailable
+	}
+	p := identity.NewProblem(code)
+	if e, ok := errors.AsType[*statusError](err); ok {
+		p = withStatus(p, e.status)
+	}
+	if e, ok := errors.AsType[*behindError](err); ok {
+		p.Head, p.Registry = e.seal.Head, e.seal.Registry
+	}
+	if e, ok := errors.AsType[*catalog.SupersededError](err); ok {
+		cert := e.Statement.Certificate()
+		p.Current, p.Certificate, p.Issuer = e.Statement.Token(), cert.Leaf().Raw, cert.Issuer().Raw
+	}
+	return p
+}
+
+func withStatus(p identity.Problem, status int) identity.Problem {
+	p.Status, p.Title = status, http.StatusText(status)
+	return p
+}
+
+// retryAfter returns when a refused caller may come back; zero: nobody knows.
+func retryAfter(err error, status int) time.Duration {
+	if e, ok := errors.AsType[*busyError](err); ok {
+		return e.after
+	}
+	if status == http.StatusServiceUnavailable {
+		return time.Second
+	}
+	return 0
+}
+
+// fail answers with the class of an error and writes the reason to the log.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	p := problemOf(err)
+	s.logRefusal(r, p, err)
+	body, encodeErr := json.Marshal(p)
+	if encodeErr != nil {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", discovery.ProblemType)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	if after := retryAfter(err, p.Status); after > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
+	}
+	w.WriteHeader(p.Status)
+	_, _ = w.Write(body) // the caller may be gone; there is nobody else to tell
+}
+
+// logRefusal writes the audit entry of a refusal.
+func (s *Server) logRefusal(r *http.Request, p identity.Problem, err error) {
+	level := slog.LevelInfo
+	if _, behind := errors.AsType[*behindError](err); behind || identity.CodeOf(err) == "" && p.Code == identity.Unavailable {
+		level = slog.LevelWarn
+	}
+	attrs := []slog.Attr{
+		slog.String("method", r.Method), slog.String("code", string(p.Code)), slog.Int("status", p.Status),
+		slog.String("address", r.RemoteAddr), slog.String("reason", err.Error()),
+	}
+	if c := connOf(r.Context()).caller.Load(); c != nil {
+		attrs = append(attrs, slog.String("network", c.network.name()), slog.String("caller", c.id().String()))
+	}
+	s.cfg.Logger.LogAttrs(r.Context(), level, "request refused", attrs...)
+}

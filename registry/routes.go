@@ -1,0 +1,133 @@
+package registry
+
+import (
+	_ "embed" // the OpenAPI document
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/registry/catalog"
+)
+
+//go:embed api/openapi.yaml
+var openAPI []byte
+
+// newRoutes mounts the routes of docs/protocol.md section 6. Echo only finds
+// them: who calls was decided before, and what is answered it never sees.
+func (s *Server) newRoutes() http.Handler {
+	e := echo.New()
+	e.IPExtractor = echo.ExtractIPDirect()
+	e.HTTPErrorHandler = func(err error, c echo.Context) { s.fail(c.Response().Writer, c.Request(), err) }
+
+	e.POST("/v1/records", s.route(costsRecord, s.postRecord))
+	e.POST("/v1/heartbeats", s.route(costsByHandler, s.postHeartbeat))
+	e.GET("/v1/services", s.route(costsRead, s.getServices))
+	e.GET("/v1/services/:service", s.route(costsRead, s.getAnswer))
+	e.GET("/v1/services/:service/:node", s.route(costsRead, s.getNode))
+	e.GET("/v1/proof", s.route(costsRead, s.getProof))
+	e.GET("/v1/head", s.route(costsRead, s.getHead))
+	e.GET("/v1/bundle", s.route(costsRead, s.getBundle))
+	e.GET("/openapi.yaml", s.route(costsRead, s.getOpenAPI))
+	return e
+}
+
+// A cost takes one call from the caller's budget.
+type cost func(b *budget, now time.Time) error
+
+func costsRecord(b *budget, now time.Time) error { return spend(b.records, now) }
+func costsRead(b *budget, now time.Time) error   { return spend(b.reads, now) }
+
+// costsByHandler is for a call whose price the handler finds out.
+func costsByHandler(*budget, time.Time) error { return nil }
+
+// A call is one request that may be answered.
+type call struct {
+	w       http.ResponseWriter
+	r       *http.Request
+	caller  *caller
+	network *network
+	query   url.Values
+	from    int64 // the version of which the caller knows; 0: none
+	param   func(name string) string
+}
+
+// route makes a handler of Echo out of ours.
+func (s *Server) route(price cost, handle func(*call) error) echo.HandlerFunc {
+	return func(ec echo.Context) error {
+		c := &call{w: ec.Response().Writer, r: ec.Request(), param: ec.Param}
+		if counted, ok := c.w.(*countedWriter); ok {
+			counted.route = ec.Path()
+		}
+		var err error
+		if c.caller = connOf(c.r.Context()).caller.Load(); c.caller == nil {
+			return identity.Refuse(identity.BadCert, "nobody is known to call")
+		}
+		c.network = c.caller.network
+		if err = price(s.budgets.of(c.caller.id()), s.cfg.Now()); err != nil {
+			return err
+		}
+		if c.query, err = queryOf(c.r); err != nil {
+			return err
+		}
+		if c.from, err = version(c.query, "from"); err != nil {
+			return err
+		}
+		return handle(c)
+	}
+}
+
+// snapshot returns the state that the call is answered from.
+func (c *call) snapshot() (*catalog.Snapshot, error) {
+	return c.network.snapshot(c.r.Context(), c.from)
+}
+
+// service returns the service of the path.
+func (c *call) service() (string, error) {
+	name := c.param("service")
+	return name, identity.CheckService(name)
+}
+
+// send answers with a body that is complete.
+func (c *call) send(status int, mediaType string, body ...[]byte) error {
+	length := 0
+	for _, part := range body {
+		length += len(part)
+	}
+	h := c.w.Header()
+	h.Set("Content-Type", mediaType)
+	h.Set("Content-Length", strconv.Itoa(length))
+	c.w.WriteHeader(status)
+	for _, part := range body {
+		if _, err := c.w.Write(part); err != nil {
+			return nil //nolint:nilerr // the caller is gone; there is nobody else to tell
+		}
+	}
+	return nil
+}
+
+// unchanged answers 304 if the caller holds the very head of s; it extends
+// nothing that the caller knows.
+func (c *call) unchanged(s *catalog.Snapshot) bool {
+	head := s.Head()
+	tag := make([]byte, 0, 48)
+	tag = append(tag, '"')
+	tag = strconv.AppendInt(tag, head.Version, 10)
+	tag = append(tag, '.')
+	tag = strconv.AppendInt(tag, head.IAT, 10)
+	etag := string(append(tag, '"'))
+	c.w.Header().Set("ETag", etag)
+	for _, field := range c.r.Header["If-None-Match"] {
+		for known := range strings.SplitSeq(field, ",") {
+			if strings.TrimPrefix(strings.TrimSpace(known), "W/") == etag {
+				c.w.WriteHeader(http.StatusNotModified)
+				return true
+			}
+		}
+	}
+	return false
+}

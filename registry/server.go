@@ -1,0 +1,139 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Time limits of the server.
+const (
+	headerTimeout = 5 * time.Second // bounds the handshake too
+	readTimeout   = 15 * time.Second
+	writeTimeout  = 60 * time.Second
+	idleTimeout   = 2 * time.Minute
+	drainTimeout  = 10 * time.Second
+)
+
+// maxHeaderBytes is 4 KiB less than the protocol's 16 KiB: net/http reads that
+// much more before it refuses.
+const maxHeaderBytes = 12 << 10
+
+// maxStreams bounds the requests under way on one HTTP/2 connection.
+const maxStreams = 64
+
+// A Server answers the nodes of its networks. It is safe for concurrent use.
+type Server struct {
+	cfg     Config
+	tenants tenants
+	conns   *conns
+	budgets *budgets
+	metrics *metrics
+	routes  http.Handler
+	serving atomic.Bool
+}
+
+// New checks the configuration and returns a server. It does no I/O. Networks
+// of which one's name lies under another's are refused.
+func New(cfg Config) (*Server, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	ts, err := newTenants(cfg.Networks)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		cfg: cfg, tenants: ts,
+		conns:   newConns(cfg.MaxConnections, cfg.ConnectionsPerAddress),
+		budgets: newBudgets(cfg.ReadRate, cfg.ReadBurst),
+	}
+	if s.metrics, err = newMetrics(s); err != nil {
+		return nil, err
+	}
+	s.routes = s.newRoutes()
+	return s, nil
+}
+
+// Serve answers on l, which it closes, until ctx ends; then it lets requests
+// finish for at most 10 s and returns nil. The catalogs must be open.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	server := s.httpServer(s.handler())
+	server.TLSConfig = s.serverTLS()
+	server.ConnContext = withConn
+	server.ConnState = s.connState
+	server.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: maxStreams}
+	serve := func() error { return server.ServeTLS(&listener{l, s.conns}, "", "") }
+
+	sweeping, stop := context.WithCancel(ctx)
+	var sweeper sync.WaitGroup
+	sweeper.Go(func() { s.sweep(sweeping) })
+	defer sweeper.Wait()
+	defer stop()
+
+	s.serving.Store(true)
+	defer s.serving.Store(false)
+	return run(ctx, server, serve, "serving the registry")
+}
+
+// ServeOps answers /livez, /readyz and /metrics on l, which it closes, in plain
+// HTTP until ctx ends. It is for the machine itself: l should be on loopback.
+func (s *Server) ServeOps(ctx context.Context, l net.Listener) error {
+	server := s.httpServer(s.opsHandler())
+	return run(ctx, server, func() error { return server.Serve(l) }, "serving operations")
+}
+
+func (s *Server) httpServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// run serves until ctx ends or serving fails.
+func run(ctx context.Context, server *http.Server, serve func() error, what string) error {
+	failed := make(chan error, 1)
+	go func() { failed <- serve() }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("%s: %w", what, err)
+	case <-ctx.Done():
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+	defer cancel()
+	if err := server.Shutdown(drain); err != nil {
+		_ = server.Close() // who is still there has had its time
+	}
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// sweep ends connections with their certificates until ctx ends.
+func (s *Server) sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if closed := s.conns.sweep(s.cfg.Now()); closed > 0 {
+			s.cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "connections ended with their certificates", slog.Int("connections", closed))
+		}
+	}
+}
