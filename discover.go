@@ -115,7 +115,7 @@ func (n *Node) DiscoverServiceNodes(ctx context.Context, service string) ([]Serv
 // MinRegistries, gave an answer that could be verified; the result then only
 // tells why.
 func (n *Node) Discover(ctx context.Context, service string) (*Discovery, error) {
-	s, err := n.open()
+	s, err := n.ready(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (n *Node) Discover(ctx context.Context, service string) (*Discovery, error)
 
 // LookupNode asks the registries for one node of a service.
 func (n *Node) LookupNode(ctx context.Context, service, node string) (*Discovery, error) {
-	s, err := n.open()
+	s, err := n.ready(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -134,10 +134,17 @@ func (n *Node) LookupNode(ctx context.Context, service, node string) (*Discovery
 		return nil, err
 	}
 	found, err := s.client.Node(ctx, id)
-	if identity.CodeOf(err) == identity.NotFound {
+	if isAbsent(found, err) {
 		err = fmt.Errorf("%s: %w (%w)", id, ErrNotFound, err)
 	}
 	return s.newDiscovery(found), err
+}
+
+// isAbsent reports whether all registries say that there is no such node.
+func isAbsent(found *discovery.Found, err error) bool {
+	return err != nil && found != nil && len(found.Errors) > 0 && !slices.ContainsFunc(found.Errors, func(e *discovery.RegistryError) bool {
+		return identity.CodeOf(e.Err) != identity.NotFound
+	})
 }
 
 func (s *session) newDiscovery(f *discovery.Found) *Discovery {
@@ -232,7 +239,7 @@ type NetworkServices struct {
 
 // Services asks the registries for all services of the network.
 func (n *Node) Services(ctx context.Context) (*NetworkServices, error) {
-	s, err := n.open()
+	s, err := n.ready(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/neurons-me/netget/discovery"
 	"github.com/neurons-me/netget/identity"
@@ -36,6 +37,11 @@ type Node struct {
 	closed  bool     // guarded by mu
 }
 
+const (
+	renewalTimeout = 10 * time.Second // for how long a call waits for a certificate that is over
+	renewalPoll    = 50 * time.Millisecond
+)
+
 // session is what a node has open once it was used.
 type session struct {
 	opts    Options
@@ -47,6 +53,7 @@ type session struct {
 	cancel  context.CancelFunc
 	work    sync.WaitGroup
 
+	registering  sync.Mutex // held while the node is registered or deregistered, I/O included
 	mu           sync.Mutex
 	registration *registration // guarded by mu
 }
@@ -144,6 +151,35 @@ func (n *Node) open() (*session, error) {
 	return s, nil
 }
 
+// ready returns the session, with a certificate that is not over: a program
+// that was off for long waits for its renewal, as long as that may succeed.
+func (n *Node) ready(ctx context.Context) (*session, error) {
+	s, err := n.open()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, renewalTimeout)
+	defer cancel()
+	ticker := time.NewTicker(renewalPoll)
+	defer ticker.Stop()
+	for s.isOver() && s.renewer.Status().LastError == nil {
+		changed := s.source.Changed()
+		select {
+		case <-changed:
+		case <-ticker.C:
+		case <-ctx.Done():
+			return s, nil // the registries will say what is wrong
+		}
+	}
+	return s, nil
+}
+
+// isOver reports whether the certificate has ended and could be renewed.
+func (s *session) isOver() bool {
+	i := s.source.Identity()
+	return i.Document.CA != "" && s.opts.Now().After(i.Credential.Leaf().NotAfter)
+}
+
 func newSession(opts Options) (*session, error) {
 	folder := identity.NewFolder(opts.Identity)
 	source, err := identity.NewSource(folder)
@@ -226,8 +262,13 @@ func (n *Node) Close() error {
 	if s == nil || !first {
 		return nil
 	}
-	err := s.deregisterAtClose()
 	s.cancel()
+	s.registering.Lock()
+	defer s.registering.Unlock()
+	var err error
+	if r := s.registered(); r != nil {
+		err = r.end(s.ctx)
+	}
 	s.work.Wait()
 	s.client.Close()
 	return err
@@ -238,4 +279,10 @@ func (s *session) registered() *registration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.registration
+}
+
+func (s *session) setRegistered(r *registration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.registration = r
 }

@@ -1,7 +1,6 @@
 package netget
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -76,6 +75,20 @@ type Check struct {
 
 const defaultCheckInterval = 10 * time.Second
 
+// An OptionsError says that [Options] cannot be used as they are, or not with
+// the identity they name.
+type OptionsError struct{ Err error }
+
+// Error returns what is wrong.
+func (e *OptionsError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *OptionsError) Unwrap() error { return e.Err }
+
+func badOption(format string, args ...any) error {
+	return &OptionsError{fmt.Errorf(format, args...)}
+}
+
 // withDefaults fills in what was left out.
 func (o Options) withDefaults() (Options, error) {
 	if o.Now == nil {
@@ -99,17 +112,17 @@ func (o Options) withDefaults() (Options, error) {
 		if err != nil {
 			return Options{}, err
 		}
-		o.Identity = filepath.Join(home, "client", "identity")
+		o.Identity = filepath.Join(home, "client")
 	}
 	if o.TTL < time.Second || o.TTL > identity.MaxRecordLife {
-		return Options{}, fmt.Errorf("the TTL is 1s to %s, not %s", identity.MaxRecordLife, o.TTL)
+		return Options{}, badOption("the TTL is 1s to %s, not %s", identity.MaxRecordLife, o.TTL)
 	}
 	if o.HeartbeatInterval < time.Second || o.HeartbeatInterval > time.Hour {
-		return Options{}, fmt.Errorf("the heartbeat interval is 1s to 1h, not %s", o.HeartbeatInterval)
+		return Options{}, badOption("the heartbeat interval is 1s to 1h, not %s", o.HeartbeatInterval)
 	}
 	for _, address := range o.RegistryNodes {
 		if _, err := discovery.ParseAddress(address); err != nil {
-			return Options{}, err
+			return Options{}, &OptionsError{err}
 		}
 	}
 	return o, nil
@@ -121,16 +134,16 @@ func (o Options) checkIdentity(id identity.NodeID) error {
 	switch kind {
 	case "", "service", "registry", "client", "operator":
 	default:
-		return fmt.Errorf("%q is not a node type: service, registry or client", o.NodeType)
+		return badOption("%q is not a node type: service, registry or client", o.NodeType)
 	}
 	if kind != "" && kind != id.Type().String() {
-		return fmt.Errorf("the identity %s is a %s, not a %s", id, id.Type(), kind)
+		return badOption("the identity %s is a %s, not a %s", id, id.Type(), kind)
 	}
 	if network := identity.FoldName(o.Network); network != "" && network != id.TrustDomain().Network() {
-		return fmt.Errorf("the identity %s is of the network %s, not %s", id, id.TrustDomain().Network(), network)
+		return badOption("the identity %s is of the network %s, not %s", id, id.TrustDomain().Network(), network)
 	}
 	if name := identity.FoldName(o.Metadata["name"]); name != "" && name != id.Service() {
-		return fmt.Errorf("the identity %s is of the service %s, not %s", id, id.Service(), name)
+		return badOption("the identity %s is of the service %s, not %s", id, id.Service(), name)
 	}
 	return nil
 }
@@ -138,7 +151,7 @@ func (o Options) checkIdentity(id identity.NodeID) error {
 // endpoints returns the signed form of the endpoints.
 func (o Options) endpoints() ([]identity.Endpoint, error) {
 	if len(o.Endpoints) == 0 {
-		return nil, errors.New("a node that registers needs at least one endpoint")
+		return nil, badOption("a node that registers needs at least one endpoint")
 	}
 	var out []identity.Endpoint
 	for _, e := range o.Endpoints {

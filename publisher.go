@@ -19,6 +19,7 @@ const (
 	minBackoff     = time.Second
 	maxBackoff     = time.Minute
 	receiptOneIn   = 8 // heartbeats that ask for a receipt
+	firstTries     = 3 // answers to a registry that knows a later statement, before the first acceptance
 	requestTimeout = 10 * time.Second
 )
 
@@ -127,12 +128,12 @@ func (p *publisher) failed(ctx context.Context, current *signed, err error) time
 	r := p.registration
 	p.mu.Lock()
 	p.err = err
-	p.firstTried()
 	if identity.CodeOf(err) == identity.NotFound {
 		p.accepted = nil // the registry has lost or never seen the record: it is posted again
 	}
 	p.mu.Unlock()
 	if p.ctx.Err() != nil {
+		p.giveUpFirst()
 		return maxBackoff
 	}
 	p.failures++
@@ -148,7 +149,18 @@ func (p *publisher) failed(ctx context.Context, current *signed, err error) time
 			r.session.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "record not signed anew", slog.Any("error", resolved))
 		}
 	}
+	if next, _ := r.now(); next == current || p.failures >= firstTries {
+		p.giveUpFirst() // else the record that answers the refusal is still to be tried
+	}
 	return p.backoff(err)
+}
+
+// giveUpFirst lets whoever waits for the first acceptance go on without this
+// registry.
+func (p *publisher) giveUpFirst() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.firstTried()
 }
 
 // backoff doubles from a second to a minute, spread by a quarter; a server that

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -34,7 +35,7 @@ type Acceptance struct {
 // A RegistryProblem is why an address was of no use.
 type RegistryProblem struct {
 	URL     string        `json:"url"`
-	Code    identity.Code `json:"code"` // "" when the registry was not reached
+	Code    identity.Code `json:"code"` // "unavailable" when the registry was not reached
 	Message string        `json:"message"`
 }
 
@@ -49,14 +50,17 @@ func (n *Node) RegisterWithNetwork(ctx context.Context) error {
 }
 
 // RegisterOnce registers the node for at most an hour, without heartbeats, for
-// programs that cannot stay. The registration outlives Close.
+// programs that cannot stay. The registration outlives Close. A node that is
+// registered already stays as it is.
 func (n *Node) RegisterOnce(ctx context.Context) (Registration, error) {
 	r, err := n.register(ctx, true)
 	if r == nil {
 		return Registration{Accepted: []Acceptance{}, Errors: []RegistryProblem{}}, err
 	}
 	result := r.summary()
-	r.stop()
+	if r.once {
+		r.stop()
+	}
 	return result, err
 }
 
@@ -73,29 +77,28 @@ func (n *Node) Registration() (r Registration, ok bool) {
 }
 
 func (n *Node) register(ctx context.Context, once bool) (*registration, error) {
-	s, err := n.open()
+	s, err := n.ready(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if t := s.source.Identity().ID().Type(); t != identity.ServiceNode && t != identity.RegistryNode {
 		return nil, identity.Refuse(identity.Denied, "%s is a %s, which offers no service", s.source.Identity().ID(), t)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.registration != nil && s.registration.ctx.Err() == nil {
-		return s.registration, nil // registered already
+	s.registering.Lock()
+	defer s.registering.Unlock()
+	if r := s.registered(); r != nil && r.ctx.Err() == nil {
+		return r, nil // registered already
 	}
 	r, err := s.newRegistration(once)
 	if err != nil {
 		return nil, err
 	}
 	if err := r.start(ctx); err != nil {
-		r.stop()
-		return r, err
+		return r, errors.Join(err, r.end(ctx))
 	}
 	if !once {
 		r.work.Go(r.keep)
-		s.registration = r
+		s.setRegistered(r)
 	}
 	return r, nil
 }
@@ -103,6 +106,9 @@ func (n *Node) register(ctx context.Context, once bool) (*registration, error) {
 // start lets publishers try, and waits for the first acceptance, a little for
 // the others, or for all to have failed.
 func (r *registration) start(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(r.session.ctx, func() { cancel(ErrClosed) })()
 	if len(r.session.client.Remotes()) == 0 {
 		if err := r.session.updateList(ctx); err != nil {
 			return fmt.Errorf("%w: %w", discovery.ErrNoRegistry, err)
@@ -162,6 +168,9 @@ func (r *registration) await(ctx context.Context, first, done <-chan struct{}) e
 		return nil
 	case <-done:
 	}
+	if r.ctx.Err() != nil {
+		return ErrClosed
+	}
 	var errs []error
 	for _, p := range r.all() {
 		held, _, err := p.state()
@@ -212,7 +221,18 @@ func newSummary(s *identity.Statement) Registration {
 }
 
 func problem(url string, err error) RegistryProblem {
-	return RegistryProblem{URL: url, Code: identity.CodeOf(err), Message: err.Error()}
+	return RegistryProblem{URL: url, Code: codeOf(err), Message: err.Error()}
+}
+
+// codeOf is the class of a failure at a registry, also where nothing was said.
+func codeOf(err error) identity.Code {
+	if code := identity.CodeOf(err); code != "" {
+		return code
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "remote error" {
+		return identity.BadCert // a TLS alert: it does not take this node's certificate
+	}
+	return identity.Unavailable
 }
 
 // Deregister signs the node's tombstone, after what its state or else a
@@ -221,12 +241,15 @@ func problem(url string, err error) RegistryProblem {
 // this one has. Nothing registered is [ErrNotRegistered].
 func (n *Node) Deregister(ctx context.Context) (Registration, error) {
 	empty := Registration{Accepted: []Acceptance{}, Errors: []RegistryProblem{}}
-	s, err := n.open()
+	s, err := n.ready(ctx)
 	if err != nil {
 		return empty, err
 	}
+	s.registering.Lock()
+	defer s.registering.Unlock()
 	if r := s.registered(); r != nil {
 		r.stop()
+		s.setRegistered(nil)
 	}
 	now := s.opts.Now().Unix()
 	place, _, err := loadState(s.source.Folder(), now)
@@ -244,7 +267,7 @@ func (n *Node) Deregister(ctx context.Context) (Registration, error) {
 // askState asks the registries for what they hold of this node.
 func (s *session) askState(ctx context.Context) (nodeState, error) {
 	found, err := s.client.Node(ctx, s.source.Identity().ID())
-	if identity.CodeOf(err) == identity.NotFound {
+	if isAbsent(found, err) {
 		return nodeState{}, ErrNotRegistered
 	}
 	if err != nil {
@@ -286,23 +309,4 @@ func (s *session) deregister(ctx context.Context, place nodeState) (Registration
 		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "node state not written", slog.Any("error", err))
 	}
 	return out, nil
-}
-
-// deregisterAtClose ends what this program has registered.
-func (s *session) deregisterAtClose() error {
-	r := s.registered()
-	if r == nil {
-		return nil
-	}
-	r.stop()
-	r.mu.Lock()
-	place, wanted := r.place, r.accepted && !r.removed
-	r.mu.Unlock()
-	if !wanted {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(s.ctx, closeTimeout)
-	defer cancel()
-	_, err := s.deregister(ctx, place)
-	return err
 }

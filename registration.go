@@ -83,8 +83,8 @@ func (r *registration) signNext() error {
 	return r.sign(r.place.Epoch, r.place.Sequence+1, r.current)
 }
 
-// sign makes the record for a place that is on disk before it is used; r.mu is
-// held. A record that would end no later than old is not signed.
+// sign makes the record for a place that is on disk before anybody gets it;
+// r.mu is held. A record that would end no later than old is not signed.
 func (r *registration) sign(epoch, sequence int64, old *signed) error {
 	s := r.session
 	i := s.source.Identity()
@@ -96,13 +96,16 @@ func (r *registration) sign(epoch, sequence int64, old *signed) error {
 	if old != nil && record.Exp <= old.record.Exp && old.statement.Certificate().Thumbprint() == i.Credential.Thumbprint() {
 		return nil
 	}
+	statement, err := identity.SignRecord(record, i.Credential, i.Bundle)
+	if code := identity.CodeOf(err); code == identity.Malformed || code == identity.Limits {
+		return &OptionsError{err}
+	}
+	if err != nil {
+		return fmt.Errorf("signing the record: %w", err)
+	}
 	place := nodeState{Epoch: epoch, Sequence: sequence, IAT: record.IAT, Registered: true}
 	if err := place.save(s.source.Folder()); err != nil {
 		s.opts.Logger.LogAttrs(r.ctx, slog.LevelWarn, "node state not written", slog.Any("error", err))
-	}
-	statement, err := identity.SignRecord(record, i.Credential, i.Bundle)
-	if err != nil {
-		return fmt.Errorf("signing the record: %w", err)
 	}
 	full, _ := statement.Record()
 	r.place = place
@@ -270,4 +273,20 @@ func (r *registration) markAccepted() {
 func (r *registration) stop() {
 	r.cancel()
 	r.work.Wait()
+}
+
+// end stops the registration and takes back what a registry has accepted of
+// it, unless an operator did.
+func (r *registration) end(ctx context.Context) error {
+	r.stop()
+	r.mu.Lock()
+	place, wanted := r.place, r.accepted && !r.removed
+	r.mu.Unlock()
+	if !wanted {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	_, err := r.session.deregister(ctx, place)
+	return err
 }

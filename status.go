@@ -34,13 +34,13 @@ type IdentityStatus struct {
 
 // A RegistryStatus is how one address was found.
 type RegistryStatus struct {
-	URL           string           `json:"url"`
-	Reachable     bool             `json:"reachable"`
-	ID            *identity.NodeID `json:"id"` // nil when not reached
-	Version       int64            `json:"version"`
-	ClockOffsetMS int64            `json:"clock_offset_ms"` // its clock minus ours, to the second
-	Code          identity.Code    `json:"code"`
-	Message       string           `json:"message"`
+	URL           string          `json:"url"`
+	Reachable     bool            `json:"reachable"`
+	ID            identity.NodeID `json:"id"` // zero when not reached
+	Version       int64           `json:"version"`
+	ClockOffsetMS int64           `json:"clock_offset_ms"` // its clock minus ours, to the second
+	Code          identity.Code   `json:"code"`            // "" when reached
+	Message       string          `json:"message"`
 }
 
 // Status asks all registries how they are and what they hold of this node. An
@@ -54,14 +54,14 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 	out := Status{Identity: s.identityStatus(i), NID: i.Bundle.NID(), Registries: []RegistryStatus{}, Problems: s.problems()}
 	answered, errs, _ := s.client.Heads(ctx) // the errors stand in errs, one an address
 	for _, a := range answered {
-		r := RegistryStatus{URL: a.URL, Reachable: true, ID: &a.Registry, Version: a.Head.Version}
+		r := RegistryStatus{URL: a.URL, Reachable: true, ID: a.Registry, Version: a.Head.Version}
 		if !a.Date.IsZero() {
 			r.ClockOffsetMS = a.Date.Sub(s.opts.Now().Truncate(time.Second)).Milliseconds()
 		}
 		out.Registries = append(out.Registries, r)
 	}
 	for _, e := range errs {
-		out.Registries = append(out.Registries, RegistryStatus{URL: e.URL, Code: identity.CodeOf(e.Err), Message: e.Err.Error()})
+		out.Registries = append(out.Registries, RegistryStatus{URL: e.URL, Code: codeOf(e.Err), Message: e.Err.Error()})
 	}
 	if t := i.ID().Type(); len(answered) > 0 && (t == identity.ServiceNode || t == identity.RegistryNode) {
 		if found, err := s.client.Node(ctx, i.ID()); err == nil && len(found.Nodes) > 0 {

@@ -210,7 +210,7 @@ func (b *Bundle) Registries() []RegistryEntry { return slices.Clone(b.registries
 func (b *Bundle) Document() BundleDocument {
 	d := BundleDocument{
 		Network: b.td.Network(), Domain: b.td.Domain(), NID: b.nid,
-		Roots: raws(b.roots), Handovers: slices.Concat([][]byte{}, b.handovers), Issuers: raws(b.issuers),
+		Roots: raws(b.roots), Handovers: append([][]byte{}, b.handovers...), Issuers: raws(b.issuers),
 		CRLs: [][]byte{}, Registries: b.registries,
 	}
 	for _, crl := range b.crls {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 )
 
 // A Hash is a SHA-256 value. Its text form, everywhere, is 43 characters of
@@ -43,6 +44,19 @@ func (h *Hash) UnmarshalText(b []byte) error {
 	}
 	*h = parsed
 	return nil
+}
+
+// UnmarshalJSON reads the text form as a JSON string. Unlike what encoding/json
+// does by itself, null is [Malformed] and not the hash that was there before.
+func (h *Hash) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		return Refuse(Malformed, "a hash is null")
+	}
+	var text string
+	if err := json.Unmarshal(b, &text); err != nil {
+		return Refuse(Malformed, "a hash is no string: %w", err)
+	}
+	return h.UnmarshalText([]byte(text))
 }
 
 // Thumbprint returns SHA-256 of the certificate's DER, the x5t#S256 of RFC 7515.

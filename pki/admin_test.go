@@ -43,6 +43,13 @@ func TestCreateNetworkBesideARunningServer(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	reaching := &pki.Extras{DNS: []string{"registry.delta.netget.internal"}}
+	if _, err := w.CreateNetwork(t.Context(), pki.NetworkConfig{Network: "gamma", Extras: reaching}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.CreateNetwork(t.Context(), pki.NetworkConfig{Network: "delta"}); identity.CodeOf(err) != identity.Malformed {
+		t.Errorf("a network that an extra of another reaches into: %v", err)
+	}
 	for name := range files(t, filepath.Join(dir, "networks")) {
 		if name != "." && name[0] == '.' {
 			t.Errorf("left behind: %s", name)

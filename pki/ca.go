@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -54,26 +53,11 @@ type CA struct {
 // Open opens the authority and keeps other processes out until Close. Errors:
 // [ErrNotInitialised], [ErrLocked], [ErrPassphrase], [identity.ErrFileMode].
 func Open(ctx context.Context, cfg Config) (*CA, error) {
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
-	if cfg.RenewGrace < 0 {
-		return nil, identity.Refuse(identity.Limits, "the grace of renewals is negative")
-	}
 	s, err := readSettings(filepath.Join(cfg.Dir, settingsFile))
 	if err != nil {
 		return nil, err
 	}
-	if cfg.URL == "" {
-		cfg.URL = s.URL
-	}
-	if !s.Encrypted {
-		cfg.Passphrase = Passphrase{} // given for another authority, or out of habit
-	}
-	if err := checkURL(cfg.URL); err != nil {
+	if cfg, err = cfg.checked(s); err != nil {
 		return nil, err
 	}
 	st, err := openStore(ctx, filepath.Join(cfg.Dir, databaseFile), cfg.hook)
@@ -90,6 +74,26 @@ func Open(ctx context.Context, cfg Config) (*CA, error) {
 	}
 	ca.networks.Store(&networks)
 	return ca, nil
+}
+
+// checked fills defaults and refuses what cannot be served.
+func (cfg Config) checked(s settings) (Config, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.URL == "" {
+		cfg.URL = s.URL
+	}
+	if !s.Encrypted {
+		cfg.Passphrase = Passphrase{} // given for another authority, or out of habit
+	}
+	if cfg.RenewGrace < 0 {
+		return cfg, identity.Refuse(identity.Limits, "the grace of renewals is negative")
+	}
+	return cfg, checkURL(cfg.URL)
 }
 
 // Encrypted reports whether the keys of the authority in dir need a
@@ -165,61 +169,4 @@ func (ca *CA) network(name string) (*network, error) {
 		}
 	}
 	return nil, identity.Refuse(identity.NotFound, "there is no network %q", clip(name))
-}
-
-// A NetworkConfig says what [CA.CreateNetwork] makes.
-type NetworkConfig struct {
-	Network  string
-	LeafLife time.Duration // 5 min to 7 d; 0: 24 h
-	Extras   *Extras       // nil: those given to Init
-}
-
-// CreateNetwork makes a network beside the others; a server serves it from
-// then on. It returns [ErrNetworkExists] for a name in use.
-func (ca *CA) CreateNetwork(ctx context.Context, cfg NetworkConfig) (Network, error) {
-	extras := ca.settings.Extras
-	if cfg.Extras != nil {
-		extras = *cfg.Extras
-	}
-	spec, err := newNetworkSpec(cfg.Network, ca.settings.Domain, extras, cfg.LeafLife)
-	if err != nil {
-		return Network{}, err
-	}
-	ca.creating.Lock()
-	defer ca.creating.Unlock()
-	for _, other := range ca.all() {
-		if other.spec.td == spec.td {
-			return Network{}, fmt.Errorf("creating %s: %w", spec.td, ErrNetworkExists)
-		}
-		if err := spec.checkBeside(other.spec); err != nil {
-			return Network{}, err
-		}
-	}
-	if err := ca.makeNetwork(spec); err != nil {
-		return Network{}, err
-	}
-	n, err := ca.loadNetwork(spec.td.Network())
-	if err != nil {
-		return Network{}, err
-	}
-	networks := append(slices.Clone(ca.all()), n)
-	slices.SortFunc(networks, func(a, b *network) int { return strings.Compare(a.spec.td.Network(), b.spec.td.Network()) })
-	ca.networks.Store(&networks)
-	ca.audit.event(ctx, "network created", slog.String("network", spec.td.Network()))
-	return n.describe(), nil
-}
-
-// makeNetwork builds the network's folder aside and gives it its name.
-func (ca *CA) makeNetwork(spec networkSpec) error {
-	parent := filepath.Join(ca.dir, networksDir)
-	staging, err := os.MkdirTemp(parent, stagingName)
-	if err != nil {
-		return fmt.Errorf("making a network: %w", err)
-	}
-	defer os.RemoveAll(staging) //nolint:errcheck // what is left of it is removed at the next start
-	built := filepath.Join(staging, spec.td.Network())
-	if _, err := buildNetwork(built, spec, ca.cfg.Passphrase, ca.cfg.Now()); err != nil {
-		return err
-	}
-	return publish(built, filepath.Join(parent, spec.td.Network()))
 }

@@ -35,42 +35,55 @@ func (ca *CA) reportHead(ctx context.Context, n *network, peer *identity.Certifi
 	if err := identity.UnmarshalStrict(body, &report); err != nil {
 		return headReply{}, false, err
 	}
-	marks, err := ca.store.marks(ctx, n.name())
+	known, err := ca.markOf(ctx, n, peer.ID())
 	if err != nil {
 		return headReply{}, false, err
 	}
-	known, found := marks[peer.ID().Label()]
-	reply = headReply{known.mark.Version, known.mark.Log}
+	reply = replyOf(known)
 	if report.Head == "" {
 		return reply, false, nil
 	}
-	if c := report.Consistency; c != nil && c.From != known.mark.Version {
+	if c := report.Consistency; c != nil && c.From != reply.Version {
 		return reply, true, nil
 	}
-	ask := discovery.Ask{Peer: peer.ID(), Now: ca.cfg.Now()}
-	if found {
-		ask.Mark = &known.mark
-	}
-	head, err := n.opener.Head(body, ask)
+	head, err := n.opener.Head(body, discovery.Ask{Peer: peer.ID(), Mark: known, Now: ca.cfg.Now()})
 	if identity.CodeOf(err) == identity.Rollback {
 		return reply, false, nil // of a replica behind the others, whose newest is known
 	}
 	if err != nil {
 		return headReply{}, false, err
 	}
-	return ca.keepMark(ctx, n, peer.ID(), head.Mark(), report)
+	mark := head.Mark()
+	return replyOf(&mark), false, ca.keepMark(ctx, n, peer.ID(), mark, report)
+}
+
+// markOf returns the mark of a registry, of whatever age; nil if there is none.
+func (ca *CA) markOf(ctx context.Context, n *network, id identity.NodeID) (*identity.RegistryMark, error) {
+	marks, err := ca.store.marks(ctx, n.name())
+	if err != nil {
+		return nil, err
+	}
+	if row, ok := marks[id.Label()]; ok {
+		return &row.mark, nil
+	}
+	return nil, nil //nolint:nilnil // no mark is what most registries begin with
+}
+
+func replyOf(mark *identity.RegistryMark) headReply {
+	if mark == nil {
+		return headReply{}
+	}
+	return headReply{mark.Version, mark.Log}
 }
 
 // keepMark stores a verified mark with what the registry serves.
-func (ca *CA) keepMark(ctx context.Context, n *network, id identity.NodeID, mark identity.RegistryMark, report headReport) (headReply, bool, error) {
+func (ca *CA) keepMark(ctx context.Context, n *network, id identity.NodeID, mark identity.RegistryMark, report headReport) error {
 	for _, text := range []string{report.CRLs, report.Bundle} {
 		if _, err := identity.ParseHash(text); err != nil {
-			return headReply{}, false, err
+			return err
 		}
 	}
-	row := markRow{node: id.Label(), mark: mark, seenAt: ca.cfg.Now(), crls: report.CRLs, bundle: report.Bundle}
-	if err := ca.store.raiseMark(ctx, n.name(), row); err != nil {
-		return headReply{}, false, err
-	}
-	return headReply{mark.Version, mark.Log}, false, nil
+	return ca.store.raiseMark(ctx, n.name(), markRow{
+		node: id.Label(), mark: mark, seenAt: ca.cfg.Now(), crls: report.CRLs, bundle: report.Bundle,
+	})
 }

@@ -214,6 +214,16 @@ func TestOpenThatIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	networks := filepath.Join(dir, "networks")
+	if err := os.Rename(filepath.Join(networks, "development"), filepath.Join(networks, "production")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pki.Open(t.Context(), pki.Config{Dir: dir}); err == nil {
+		t.Error("a network under another's name was served")
+	}
+	if err := os.Rename(filepath.Join(networks, "production"), filepath.Join(networks, "development")); err != nil {
+		t.Fatal(err)
+	}
 	settings := filepath.Join(dir, "ca.yaml")
 	text, err := os.ReadFile(settings)
 	if err != nil {

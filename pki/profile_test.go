@@ -80,7 +80,7 @@ func TestProfiles(t *testing.T) {
 	operator := w.enroll(t, pki.TokenRequest{Network: "development", Service: "operator", Node: "o1"})
 	registry := w.enroll(t, pki.TokenRequest{
 		Network: "development", Service: "registry", Node: "r1",
-		Addresses: []string{"https://127.0.0.9:8438", "https://dns.localhost:8438", "https://example.org:8438"},
+		Addresses: []string{"https://127.0.0.9:8438", "https://dns.localhost:8438", "https://example.org:8438", "https://192.0.2.1:8438"},
 	})
 	server := serverCertificate(t, w)
 	for name, tt := range map[string]struct {
@@ -187,6 +187,17 @@ func TestAuthorities(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{registryOID}, lookAt(registry, time.Time{}).Usages); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestNoCertificateOutlivesItsIssuer(t *testing.T) {
+	w := newWorld(t, "development")
+	w.clock.Advance(364*24*time.Hour + 12*time.Hour)
+	m := w.enroll(t, pki.TokenRequest{Network: "development", Service: "registry", Node: "r1"})
+	for _, chain := range [][][]byte{m.Certificate, m.SigningCertificate} {
+		if leaf, issuer := parse(t, chain[0]), parse(t, chain[1]); !leaf.NotAfter.Equal(issuer.NotAfter) {
+			t.Errorf("leaf until %s, issuer until %s", leaf.NotAfter, issuer.NotAfter)
+		}
 	}
 }
 

@@ -126,6 +126,7 @@ func TestTokensThatAreRefused(t *testing.T) {
 	forged := good
 	forged.key = newKey(t)
 	valid := good.token(t)
+	expired := good.with(func(c, _ map[string]any) { c["iat"], c["nbf"], c["exp"] = now-10, now-10, now })
 	_, kid, _ := strings.Cut(good.header, `"kid":"`)
 	kid, _, _ = strings.Cut(kid, `"`)
 	for name, tt := range map[string]struct {
@@ -154,7 +155,7 @@ func TestTokensThatAreRefused(t *testing.T) {
 		"no nbf":                   {without("nbf"), 400, identity.Malformed},
 		"no jti":                   {without("jti"), 400, identity.Malformed},
 		"long jti":                 {claim("jti", strings.Repeat("x", 65)), 400, identity.Malformed},
-		"expired":                  {claim("exp", now), 400, identity.BadTime},
+		"expired":                  {expired.token(t), 400, identity.BadTime},
 		"ended before it began":    {claim("exp", now-1), 400, identity.BadTime},
 		"lives too long":           {claim("exp", now+86401), 400, identity.BadTime},
 		"from the future":          {claim("nbf", now+61), 400, identity.BadTime},

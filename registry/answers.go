@@ -81,24 +81,46 @@ func (c *call) sendEntry(e *entry, snap *catalog.Snapshot, tail func() ([]byte, 
 
 // encodeBody encodes what does not depend on the head.
 func encodeBody(snap *catalog.Snapshot, key cacheKey) ([]byte, error) {
-	answer, err := snap.Answer(key.service)
-	if err != nil {
-		return nil, err
-	}
 	if key.form == refreshForm {
-		beats := make([]discovery.RefreshRecord, len(answer.Records))
-		for i, r := range answer.Records {
-			beats[i].Heartbeat = r.Heartbeat
+		refresh, err := snap.Refresh(key.service, 0)
+		if err != nil {
+			return nil, err
 		}
 		return open(struct {
 			Records []discovery.RefreshRecord `json:"records"`
-		}{beats})
+		}{refresh.Records})
+	}
+	answer, err := snap.Answer(key.service, 0)
+	if err != nil {
+		return nil, err
 	}
 	return open(struct {
 		Records      []discovery.AnswerRecord `json:"records"`
 		Certificates [][]byte                 `json:"certificates"`
 		Issuers      [][]byte                 `json:"issuers"`
 	}{answer.Records, answer.Certificates, answer.Issuers})
+}
+
+// getNode says what is listed of one node. That it is not is only a hint: the
+// answer about the service proves it.
+func (s *Server) getNode(c *call) error {
+	service, err := c.service()
+	if err != nil {
+		return err
+	}
+	node, err := identity.NewNodeID(c.caller.bundle.TrustDomain(), service, c.param("node"))
+	if err != nil {
+		return err
+	}
+	snap, err := c.snapshot()
+	if err != nil {
+		return err
+	}
+	answer, err := snap.Node(node, c.from, s.cfg.Now().Unix())
+	if err != nil {
+		return err
+	}
+	return c.sendJSON(http.StatusOK, discovery.ReceiptType, answer)
 }
 
 // getServices lists all services of the network.
@@ -114,7 +136,7 @@ func (s *Server) getServices(c *call) error {
 	err = e.fill(c.network.cache, func() ([]byte, error) {
 		return open(struct {
 			Services []discovery.ServiceRow `json:"services"`
-		}{append([]discovery.ServiceRow{}, snap.Services()...)})
+		}{snap.Services()})
 	})
 	if err != nil {
 		return err

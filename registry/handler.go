@@ -65,8 +65,9 @@ func tooLarge() error {
 // A countedWriter remembers what the metrics count.
 type countedWriter struct {
 	http.ResponseWriter
-	route  string // pattern; "" before a route was found
-	status int
+	route   string // pattern; "" before a route was found
+	status  int
+	audited bool // a refusal has its audit entry already
 }
 
 // WriteHeader notes the status.

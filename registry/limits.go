@@ -68,7 +68,9 @@ func (b *budgets) of(id identity.NodeID) *budget {
 type busyError struct{ after time.Duration }
 
 // Error tells the time.
-func (e *busyError) Error() string { return fmt.Sprintf("too many requests; free again in %s", e.after) }
+func (e *busyError) Error() string {
+	return fmt.Sprintf("too many requests; free again in %s", e.after)
+}
 
 // spend takes one from a limiter, or returns a [*busyError].
 func spend(l *rate.Limiter, now time.Time) error {

@@ -53,7 +53,13 @@ func (n *network) tenant(now func() time.Time) *identity.Tenant {
 // which the caller has seen. A replica that is behind has a moment to catch up;
 // then the error is a [*behindError].
 func (n *network) snapshot(ctx context.Context, from int64) (*catalog.Snapshot, error) {
+	if err := n.catalog.Err(); err != nil {
+		return nil, identity.Refuse(identity.Unavailable, "the network is not served any more: %w", err)
+	}
 	s := n.catalog.Snapshot()
+	if s == nil {
+		return nil, identity.Refuse(identity.Unavailable, "the catalog is not open")
+	}
 	if from <= s.Head().Version {
 		return s, nil
 	}
@@ -88,6 +94,7 @@ func (n *network) bundle() (*bundleBody, error) {
 	}
 	d := b.Document()
 	d.Registries = nil // only the authority hands out the list
+	d.Handovers = append([][]byte{}, d.Handovers...)
 	text, err := json.Marshal(d)
 	if err != nil {
 		return nil, err

@@ -97,7 +97,7 @@ func retryAfter(err error, status int) time.Duration {
 // fail answers with the class of an error and writes the reason to the log.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
-	s.logRefusal(r, p, err)
+	s.logRefusal(w, r, p, err)
 	body, encodeErr := json.Marshal(p)
 	if encodeErr != nil {
 		w.WriteHeader(http.StatusInternalServerError)
@@ -114,8 +114,11 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // logRefusal writes the audit entry of a refusal.
-func (s *Server) logRefusal(r *http.Request, p identity.Problem, err error) {
+func (s *Server) logRefusal(w http.ResponseWriter, r *http.Request, p identity.Problem, err error) {
 	level := slog.LevelInfo
+	if counted, ok := w.(*countedWriter); ok && counted.audited {
+		level = slog.LevelDebug
+	}
 	if _, behind := errors.AsType[*behindError](err); behind || identity.CodeOf(err) == "" && p.Code == identity.Unavailable {
 		level = slog.LevelWarn
 	}

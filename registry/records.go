@@ -1,8 +1,6 @@
 package registry
 
 import (
-	"context"
-	"encoding/json"
 	"net/http"
 
 	"github.com/neurons-me/netget/discovery"
@@ -37,7 +35,15 @@ func (s *Server) postRecord(c *call) error {
 // receiptOf proves to whoever brought a statement that it counts.
 func (s *Server) receiptOf(c *call, out *catalog.Outcome) (any, error) {
 	if out.Statement.IsTombstone() {
-		return s.tombstoneReceipt(c.r.Context(), c, out)
+		return c.network.catalog.TombstoneReceipt(c.r.Context(), out, c.from)
 	}
-	return s.receipt(c, out.Snapshot, out.Statement.Node(), out.Notes)
+	return out.Snapshot.Receipt(out.Statement.Node(), c.from, s.cfg.Now().Unix(), out.Notes)
+}
+
+// audited marks a refusal of which the catalog has written the audit entry.
+func (c *call) audited(err error) error {
+	if counted, ok := c.w.(*countedWriter); ok {
+		counted.audited = true
+	}
+	return err
 }

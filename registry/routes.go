@@ -4,6 +4,7 @@ import (
 	_ "embed" // the OpenAPI document
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -59,6 +60,9 @@ type call struct {
 // route makes a handler of Echo out of ours.
 func (s *Server) route(price cost, handle func(*call) error) echo.HandlerFunc {
 	return func(ec echo.Context) error {
+		if slices.ContainsFunc(ec.ParamValues(), func(v string) bool { return strings.Contains(v, "/") }) {
+			return echo.ErrNotFound // the last parameter takes all that is left of a path
+		}
 		c := &call{w: ec.Response().Writer, r: ec.Request(), param: ec.Param}
 		if counted, ok := c.w.(*countedWriter); ok {
 			counted.route = ec.Path()

@@ -2,7 +2,6 @@ package enroll
 
 import (
 	"crypto"
-	"slices"
 	"time"
 
 	"github.com/neurons-me/netget/identity"
@@ -77,7 +76,7 @@ func known(entries []identity.RegistryEntry) ([]identity.KnownRegistry, error) {
 				return nil, err
 			}
 		}
-		list = append(list, identity.KnownRegistry{Registry: e.Registry, Addresses: slices.Concat([]string{}, e.Addresses)})
+		list = append(list, identity.KnownRegistry{Registry: e.Registry, Addresses: append([]string{}, e.Addresses...)})
 	}
 	return list, nil
 }

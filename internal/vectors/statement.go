@@ -20,8 +20,9 @@ type Record struct {
 	Bundle json.RawMessage `json:"bundle"`
 	Now    int64           `json:"now"`
 	Signed
-	State *Signed     `json:"state,omitempty"` // what the registry holds of the node
-	Want  *RecordWant `json:"want,omitempty"`
+	TokenGzip []byte      `json:"token_gzip,omitempty"` // in place of Token, where it is long and dull
+	State     *Signed     `json:"state,omitempty"`      // what the registry holds of the node
+	Want      *RecordWant `json:"want,omitempty"`
 }
 
 // A RecordWant is what a good statement says.

@@ -51,8 +51,13 @@ func (c *Catalog) beat(node identity.NodeID, rid identity.Hash, b identity.Beat)
 		return nil, identity.Refuse(identity.NotFound, "the record of %s is not listed any more", node)
 	}
 	now := c.now()
-	if err := c.beats.take(r, rid, b, now); err != nil {
+	at := c.beats.cell(rid)
+	raised, err := at.raise(r, b, now)
+	if err != nil {
 		return nil, err
+	}
+	if raised {
+		c.beats.soil(node, rid, at)
 	}
 	due := time.Unix(r.IAT+b.K*r.Heartbeat.Interval, 0)
 	return &BeatOutcome{
@@ -92,9 +97,8 @@ func (at *cell) load() identity.Beat {
 	return identity.Beat{}
 }
 
-// take verifies a heartbeat and keeps it if it is the greatest.
-func (bs *beats) take(r *identity.Record, rid identity.Hash, b identity.Beat, now time.Time) error {
-	at := bs.cell(rid)
+// raise verifies a heartbeat and keeps it if it is greater than the last.
+func (at *cell) raise(r *identity.Record, b identity.Beat, now time.Time) (raised bool, err error) {
 	for {
 		before := at.beat.Load()
 		last := identity.Beat{}
@@ -102,19 +106,16 @@ func (bs *beats) take(r *identity.Record, rid identity.Hash, b identity.Beat, no
 			last = *before
 		}
 		counts, err := r.VerifyBeat(b, last, now)
-		if err != nil {
-			return err
-		}
-		if counts == last {
-			return nil
+		if err != nil || counts == last {
+			return false, err
 		}
 		if at.beat.CompareAndSwap(before, &counts) {
-			bs.soil(r.Node, rid, at)
-			return nil
+			return true, nil
 		}
 	}
 }
 
+// cell returns where the heartbeats of a record are kept.
 func (bs *beats) cell(rid identity.Hash) *cell {
 	bs.mu.RLock()
 	at := bs.cells[rid]
@@ -141,6 +142,18 @@ func (bs *beats) drop(rid identity.Hash) {
 	bs.mu.Lock()
 	defer bs.mu.Unlock()
 	delete(bs.cells, rid)
+}
+
+// sweep drops what heartbeats of other records than these have left behind: one
+// may come while its record is being replaced.
+func (bs *beats) sweep(listed map[identity.Hash]struct{}) {
+	bs.mu.Lock()
+	defer bs.mu.Unlock()
+	for rid := range bs.cells {
+		if _, ok := listed[rid]; !ok {
+			delete(bs.cells, rid)
+		}
+	}
 }
 
 // flush stores what has changed since the last flush; what cannot be stored

@@ -57,9 +57,14 @@ type Catalog struct {
 	doubt    *pending                   // a version of unknown outcome
 	retryAt  time.Time                  // when to ask about doubt again
 	storeOK  time.Time                  // when the store last answered
+	signAt   time.Time                  // when the head is to be signed again
 	judged   *identity.Bundle           // under which the listed certificates were judged
 	pace     *rate.Limiter
 	forgetAt time.Time
+
+	// These belong to whoever flushes, one after the other.
+	headWritten int64 // the version in headFile
+	headFailed  bool  // headFile could not be written
 
 	failed failure
 }

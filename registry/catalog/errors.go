@@ -29,7 +29,9 @@ type CorruptError struct {
 }
 
 // Error says what is wrong.
-func (e *CorruptError) Error() string { return fmt.Sprintf("the store is corrupt at %s: %v", e.What, e.Err) }
+func (e *CorruptError) Error() string {
+	return fmt.Sprintf("the store is corrupt at %s: %v", e.What, e.Err)
+}
 
 // Unwrap returns why.
 func (e *CorruptError) Unwrap() error { return e.Err }

@@ -47,6 +47,15 @@ func (p *place) unlisted() *place {
 	return &next
 }
 
+// uncovered returns the place as if its state, an operator's tombstone, had
+// never come; nil if it hides nothing.
+func (p *place) uncovered() *place {
+	if p.hidden == nil {
+		return nil
+	}
+	return &place{state: p.hidden, iat: p.iat, applied: p.applied}
+}
+
 // places is every node that is remembered. Only the committer changes it.
 type places struct {
 	mu     sync.RWMutex
@@ -74,6 +83,19 @@ func (p *places) forget(now int64) {
 			delete(p.byNode, node)
 		}
 	}
+}
+
+// listed returns the rids of all listed records.
+func (p *places) listed() map[identity.Hash]struct{} {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	rids := make(map[identity.Hash]struct{}, len(p.byNode))
+	for _, known := range p.byNode {
+		if known.listed {
+			rids[known.state.RID()] = struct{}{}
+		}
+	}
+	return rids
 }
 
 // stored returns a statement as stored.

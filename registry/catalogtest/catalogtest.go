@@ -2,9 +2,11 @@
 package catalogtest
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -41,7 +43,7 @@ func TestStore(t *testing.T, place func(t *testing.T) Place) {
 		{"a load sees one moment", testLoadDuringCommits},
 		{"an error of the caller's function ends a load", testLoadStops},
 		{"evidence is kept without a version", testKeep},
-		{"heartbeats never go back", testBeats},
+		{"the newest heartbeat of a node stays", testBeats},
 		{"networks do not see each other", testNetworks},
 		{"what is old or unreferenced is pruned", testPrune},
 		{"pruning much takes steps", testPruneMuch},
@@ -73,7 +75,7 @@ func Contents(ctx context.Context, s catalog.Store) ([]catalog.Version, catalog.
 }
 
 func sortLoaded(l catalog.Loaded) {
-	slices.SortFunc(l.Objects, func(a, b catalog.Object) int { return cmp.Compare(a.RID.String(), b.RID.String()) })
+	slices.SortFunc(l.Objects, func(a, b catalog.Object) int { return bytes.Compare(a.RID[:], b.RID[:]) })
 	slices.SortFunc(l.Nodes, func(a, b catalog.NodeRow) int { return cmp.Compare(a.Node.String(), b.Node.String()) })
 	slices.SortFunc(l.Beats, func(a, b catalog.BeatRow) int { return cmp.Compare(a.Node.String(), b.Node.String()) })
 }
@@ -89,6 +91,9 @@ func expect(t *testing.T, s catalog.Store, h *History) {
 
 // Diff says how contents differ from what the history says they must be.
 func Diff(h *History, versions []catalog.Version, loaded catalog.Loaded) string {
+	if reflect.DeepEqual(h.Versions, versions) && reflect.DeepEqual(h.Loaded(), loaded) {
+		return "" // cmp needs seconds for a large store
+	}
 	options := gocmp.Options{
 		gocmp.Comparer(func(a, b identity.NodeID) bool { return a == b }),
 		cmpopts.EquateEmpty(),

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -21,15 +20,10 @@ const (
 		VALUES ($1, (SELECT version + 1 FROM version WHERE network = $1 AND version = $2), $3, $4, $5)`
 )
 
-// A certificate must be used a day (86,400 s) later before its row says so, or
-// every commit would write the row of its issuer. Of an object that is stored
-// already the token stays; becoming younger keeps it from being pruned.
+// Of an object that is stored already the token stays; becoming younger keeps it
+// from being pruned.
 const (
 	insertLogRow = `INSERT INTO log_hash (network, position, hash) VALUES ($1, $2, $3)`
-
-	upsertCertificate = `INSERT INTO certificate (network, thumbprint, der, used_at) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (network, thumbprint) DO UPDATE SET used_at = excluded.used_at
-		WHERE certificate.used_at <= excluded.used_at - 86400`
 
 	upsertObject = `INSERT INTO object (network, rid, node, token, leaf, issuer, accepted_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -51,7 +45,9 @@ const (
 // already, in whichever process it was made. After any other error, above all
 // [database.ErrInDoubt], ask [Store.Version].
 func (s *Store) Commit(ctx context.Context, batch catalog.Batch) error {
+	var used *signers
 	err := s.db.Write(ctx, func(tx *database.Tx) error {
+		used = newSigners(&s.looks)
 		// First, so that of two processes one waits here for the other's end.
 		if err := s.writeVersion(ctx, tx, batch.Version); err != nil {
 			return err
@@ -59,7 +55,7 @@ func (s *Store) Commit(ctx context.Context, batch catalog.Batch) error {
 		if _, err := tx.ExecMany(ctx, insertLogRow, s.logRows(batch.LogRows)); err != nil {
 			return err
 		}
-		if err := s.writeObjects(ctx, tx, batch.Objects); err != nil {
+		if err := s.writeObjects(ctx, tx, used, batch.Objects); err != nil {
 			return err
 		}
 		_, err := tx.ExecMany(ctx, upsertNode, s.nodeRows(batch.Nodes))
@@ -71,6 +67,7 @@ func (s *Store) Commit(ctx context.Context, batch catalog.Batch) error {
 	if err != nil {
 		return fmt.Errorf("committing version %d: %w", batch.Version.Version, err)
 	}
+	s.looks.add(used)
 	return nil
 }
 
@@ -83,9 +80,13 @@ func (s *Store) writeVersion(ctx context.Context, tx *database.Tx, v catalog.Ver
 	return err
 }
 
-func (s *Store) writeObjects(ctx context.Context, tx *database.Tx, objects []catalog.Object) error {
-	certificates, rows := s.objectRows(objects)
-	if _, err := tx.ExecMany(ctx, upsertCertificate, certificates); err != nil {
+func (s *Store) writeObjects(ctx context.Context, tx *database.Tx, used *signers, objects []catalog.Object) error {
+	rows := make([][]any, 0, len(objects))
+	for _, o := range objects {
+		leaf, issuer := used.note(o.Leaf, o.AcceptedAt), used.note(o.Issuer, o.AcceptedAt)
+		rows = append(rows, []any{s.network, o.RID[:], o.Node.String(), []byte(o.Token), leaf[:], issuer[:], o.AcceptedAt})
+	}
+	if _, err := tx.ExecMany(ctx, upsertCertificate, used.rows(s.network)); err != nil {
 		return err
 	}
 	_, err := tx.ExecMany(ctx, upsertObject, rows)
@@ -98,36 +99,6 @@ func (s *Store) logRows(hashes []translog.Row) [][]any {
 		rows = append(rows, []any{s.network, hashes[i].Position, hashes[i].Hash[:]})
 	}
 	return rows
-}
-
-// objectRows returns the rows of objects and, each once, of their certificates.
-func (s *Store) objectRows(objects []catalog.Object) (certificates, rows [][]any) {
-	use := usage{store: s, at: make(map[identity.Hash]int)}
-	for _, o := range objects {
-		leaf, issuer := use.note(o.Leaf, o.AcceptedAt), use.note(o.Issuer, o.AcceptedAt)
-		rows = append(rows, []any{s.network, o.RID[:], o.Node.String(), []byte(o.Token), leaf[:], issuer[:], o.AcceptedAt})
-	}
-	return use.rows, rows
-}
-
-// A usage collects certificates with the last moment at which each was used.
-type usage struct {
-	store *Store
-	rows  [][]any
-	at    map[identity.Hash]int // index into rows
-}
-
-const usedAt = 3 // the place of used_at in a row
-
-func (u *usage) note(der []byte, moment int64) identity.Hash {
-	thumbprint := identity.Hash(sha256.Sum256(der))
-	if i, ok := u.at[thumbprint]; ok {
-		u.rows[i][usedAt] = max(u.rows[i][usedAt].(int64), moment) //nolint:forcetypeassert // written below
-		return thumbprint
-	}
-	u.at[thumbprint] = len(u.rows)
-	u.rows = append(u.rows, []any{u.store.network, thumbprint[:], der, moment})
-	return thumbprint
 }
 
 func (s *Store) nodeRows(nodes []catalog.NodeRow) [][]any {

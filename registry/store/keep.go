@@ -23,8 +23,10 @@ const keepNode = `INSERT INTO node
 // returns [catalog.ErrConflict], and changes nothing, if the stored state of a
 // node is another one: another process has made a version since.
 func (s *Store) Keep(ctx context.Context, objects []catalog.Object, nodes []catalog.NodeRow) error {
+	var used *signers
 	err := s.db.Write(ctx, func(tx *database.Tx) error {
-		if err := s.writeObjects(ctx, tx, objects); err != nil {
+		used = newSigners(&s.looks)
+		if err := s.writeObjects(ctx, tx, used, objects); err != nil {
 			return err
 		}
 		n, err := tx.ExecMany(ctx, keepNode, s.nodeRows(nodes))
@@ -39,6 +41,7 @@ func (s *Store) Keep(ctx context.Context, objects []catalog.Object, nodes []cata
 	if err != nil {
 		return fmt.Errorf("keeping evidence: %w", err)
 	}
+	s.looks.add(used)
 	return nil
 }
 

@@ -49,9 +49,8 @@ var objectSweep = sweep{
 			AND object.rid IN (n.state, n.hidden, n.evidence))`,
 }
 
-// Objects younger than a day more than used_at do not need the certificate, or
-// it would have been marked as used since, see upsertCertificate. Of the older
-// ones few are left.
+// Objects that were accepted a day after used_at or later do not need the
+// certificate, see upsertCertificate. Of older objects few are left.
 var certificateSweep = sweep{
 	what: "certificates",
 	find: `SELECT thumbprint FROM certificate WHERE network = $1 AND used_at < $2 - 86400 AND thumbprint NOT IN
@@ -60,11 +59,12 @@ var certificateSweep = sweep{
 	remove: `DELETE FROM certificate WHERE network = $1 AND used_at < $2 - 86400 AND thumbprint = $3`,
 }
 
-// Prune forgets what is older than the horizon, which must lie in the past: the
-// leaves and change lists of old versions (never the newest, and never hashes
+// Prune forgets what is older than the horizon, which must lie in the past (it
+// is what other processes rely on when they commit meanwhile): the leaves and change lists of old versions (never the newest, and never hashes
 // of the log), nodes that left, then objects and certificates that nothing
 // refers to. It works in steps, which other processes may take as well.
 func (s *Store) Prune(ctx context.Context, h catalog.Horizon) error {
+	defer s.looks.forget()
 	err := errors.Join(
 		s.pruneVersions(ctx, h.Made),
 		removeAll[string](ctx, s, nodeSweep, h.IAT),

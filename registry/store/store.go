@@ -22,6 +22,7 @@ import (
 type Store struct {
 	db      *database.DB
 	network string // the trust domain
+	looks   looks
 }
 
 // New returns the store of a network in db, which has the registry's tables

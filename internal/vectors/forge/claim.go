@@ -31,6 +31,14 @@ type claim struct {
 // An edit spoils a claim.
 type edit func(*claim)
 
+// when lets the claim arrive at t.
+func (e edit) when(t int64) edit {
+	return func(c *claim) {
+		e(c)
+		c.now = t
+	}
+}
+
 // newClaim returns the good record of a service node.
 func newClaim(edits ...edit) *claim {
 	ca := newCA()
@@ -89,6 +97,9 @@ func (c *claim) vector(name string, class identity.Code) vectors.Record {
 	v := vectors.Record{
 		Case: vectors.Case{Name: name, Class: class}, Bundle: encode(c.ca.BundleDocument(c.crls...)), Now: c.now,
 		Signed: vectors.Signed{Token: token, Certificate: c.leaf.Raw, Issuer: c.issuer.Raw},
+	}
+	if len(token) > 100_000 {
+		v.Token, v.TokenGzip = "", compress([]byte(token))
 	}
 	if c.state != nil {
 		s := signed(c.state)

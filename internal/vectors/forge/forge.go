@@ -7,7 +7,6 @@ package forge
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/sha256"
@@ -54,9 +53,11 @@ func Files() (map[string][]byte, error) {
 	return files, nil
 }
 
-// newCA returns the authority that all vectors begin with. Each vector has its
-// own, so that serial numbers do not depend on the other vectors.
-func newCA() *testca.Authority { return testca.New(network, seed, issued()) }
+// Authority returns the authority that all vectors begin with. Each vector has
+// its own, so that serial numbers do not depend on the other vectors.
+func Authority() *testca.Authority { return testca.New(network, seed, issued()) }
+
+func newCA() *testca.Authority { return Authority() }
 
 // issued is when the certificates were made: an hour before what they sign.
 func issued() time.Time { return at(now - hour) }
@@ -149,11 +150,6 @@ func keyOf(c *identity.Credential) crypto.Signer {
 
 func signed(s *identity.Statement) vectors.Signed {
 	return vectors.Signed{Token: s.Token(), Certificate: s.Certificate().Leaf().Raw, Issuer: s.Certificate().Issuer().Raw}
-}
-
-func isECDSA(key crypto.PublicKey) bool {
-	_, ok := key.(*ecdsa.PublicKey)
-	return ok
 }
 
 func b64u(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

@@ -25,9 +25,12 @@ func registryKey() crypto.Signer { return testca.Key(seed + "/registry") }
 
 func oidRegistry() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{2, 25, 610837421, 1} }
 
-// certify signs any certificate: key identifiers are as the template has them.
+// certify signs any certificate in the name of parent, with whatever key: key
+// identifiers are as the template has them.
 func certify(template, parent *x509.Certificate, key crypto.PublicKey, by crypto.Signer) *x509.Certificate {
-	return must(x509.ParseCertificate(must(x509.CreateCertificate(nil, template, parent, key, by))))
+	name := *parent
+	name.PublicKey = by.Public()
+	return must(x509.ParseCertificate(must(x509.CreateCertificate(nil, template, &name, key, by))))
 }
 
 // An issuer is an authority under the root with its key.

@@ -26,7 +26,7 @@ func badHeaders() []vectors.Record {
 		{"a leading space", header(`{"alg"`, ` {"alg"`)},
 		{"a space inside", header(`"alg":`, `"alg": `)},
 		{"another order of members", header(alg+","+typ, typ+","+alg)},
-		{"trailing data", header(`"}`, `"}x`)},
+		{"trailing data in the header", header(`"}`, `"}x`)},
 		{"an escaped letter", header(`"alg"`, `"\u0061lg"`)},
 		{"a thumbprint of 42 characters", func(c *claim) {
 			c.header = func(h string) string { return h[:len(h)-3] + h[len(h)-2:] }

@@ -1,6 +1,7 @@
 package forge
 
 import (
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -19,11 +20,11 @@ func goodRecords() []vectors.Record {
 		}},
 		{"a registry's own record, signed with its TLS certificate", as("registry", "r1")},
 		{"the other form (r, n-s) of an ECDSA signature, which leaves the record id as it is", token(resign(otherForm))},
-		{"a record with everything at its limits", record(fullRecord)},
+		{"a record with everything at its limits", then(leaf(func(x *x509.Certificate) { x.NotAfter = at(now + day) }), record(fullRecord))},
 		{"a record without metadata, draining, for one second", record(func(r *identity.Record) {
 			r.Metadata, r.State, r.Exp = map[string]string{}, identity.Draining, r.IAT+1
 			r.Heartbeat.Count, r.Heartbeat.Interval = 1, 1
-		})},
+		}).when(now)},
 		{"text of any language, with the two escapes that there are", record(func(r *identity.Record) {
 			r.Metadata["description"] = "<db> & \"copy\" \\ größe 数据库 🗄"
 		})},

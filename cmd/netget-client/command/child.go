@@ -1,0 +1,103 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/neurons-me/netget/internal/cli"
+)
+
+// signalled is added to the number of the signal that ended a command, as
+// shells do.
+const signalled = 128
+
+// passedOn are the signals that a command gets from us.
+func passedOn() []os.Signal {
+	return []os.Signal{
+		syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2,
+	}
+}
+
+// runCommand runs a command of the user's with our streams and environment and
+// passes signals on to it, each of them once, until it ends. The code is its
+// exit code, or 128 and the signal that ended it.
+//
+// From here on it is the command that decides what a signal means, so a second
+// one ends nothing but what the command lets it. At a terminal the command
+// stays in our process group, where the keyboard's signals reach both of us,
+// and job control works. Anywhere else it gets a group of its own, so that a
+// signal to our group reaches it only through us.
+func runCommand(ctx context.Context, process cli.Process, path string, argv []string) (code int, err error) {
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), path, argv[1:]...) //nolint:gosec // it is the user's command
+	cmd.Args[0] = argv[0]
+	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = process.Env, process.Stdin, process.Stdout, process.Stderr
+	shared := atTerminal(process.Stdin)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: !shared}
+
+	signal.Reset(passedOn()...)
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, passedOn()...)
+	defer signal.Stop(signals)
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	done := make(chan struct{})
+	var passing sync.WaitGroup
+	passing.Go(func() { passOn(ctx, signals, done, cmd.Process.Pid, shared) })
+	err = cmd.Wait()
+	close(done)
+	passing.Wait()
+	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
+		return 0, err
+	}
+	if status, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return signalled + int(status.Signal()), nil
+	}
+	return cmd.ProcessState.ExitCode(), nil
+}
+
+// passOn hands each signal to the command, and SIGTERM for the end of ctx.
+func passOn(ctx context.Context, signals <-chan os.Signal, done <-chan struct{}, pid int, shared bool) {
+	target := -pid // its whole group, as the terminal would
+	if shared {
+		target = pid
+	}
+	ended := ctx.Done()
+	for {
+		select {
+		case <-done:
+			return
+		case <-ended:
+			ended = nil
+			_ = syscall.Kill(target, syscall.SIGTERM) // it may have ended
+		case s := <-signals:
+			number, ok := s.(syscall.Signal)
+			if !ok || shared && fromKeyboard(number) {
+				continue
+			}
+			_ = syscall.Kill(target, number) // it may have ended
+		}
+	}
+}
+
+// fromKeyboard reports whether the terminal sends the signal to the whole group.
+func fromKeyboard(s syscall.Signal) bool { return s == syscall.SIGINT || s == syscall.SIGQUIT }
+
+// atTerminal reports whether stdin is a terminal whose keyboard signals go to
+// our process group.
+func atTerminal(stdin io.Reader) bool {
+	file, ok := stdin.(*os.File)
+	if !ok {
+		return false
+	}
+	group, err := unix.IoctlGetInt(int(file.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == syscall.Getpgrp()
+}

@@ -1,0 +1,236 @@
+package catalog
+
+import (
+	"context"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/neurons-me/netget/identity"
+)
+
+// The protocol allows 200 versions a second, averaged over 10 s: a burst of
+// versionBurst with versionRate ever after never makes more.
+const (
+	versionRate  = 150 // a second
+	versionBurst = 499
+)
+
+// linger is how long the committer lets statements gather where it shares the
+// one processor with everything else: the disk's sync would hold it.
+const linger = time.Millisecond
+
+// unkept is what changed of a node without making a version: evidence, a later
+// iat. The next version carries it, or Keep.
+type unkept struct {
+	place   *place
+	objects []Object
+}
+
+// cycle brings into versions all that waits: revocations, records that are over,
+// the statements given. An error ends the catalog.
+func (c *Catalog) cycle(ctx context.Context, entries []*entry) error {
+	c.carried = append(c.carried, entries...)
+	if err := c.settle(ctx); err != nil {
+		return err
+	}
+	for c.doubt == nil {
+		b, err := c.gather(ctx)
+		if err != nil {
+			return err
+		}
+		if b.empty() {
+			break
+		}
+		p, err := b.build()
+		if err != nil {
+			return err
+		}
+		if err := c.commit(ctx, p); err != nil {
+			return err
+		}
+		c.breathe(ctx)
+		c.carried = append(c.carried, c.queue.take()...)
+	}
+	c.refuseCarried()
+	c.keep(ctx)
+	c.resign(ctx)
+	return nil
+}
+
+// gather moves what can change into the next version. Entries of nodes that it
+// changes already stay in carried.
+func (c *Catalog) gather(ctx context.Context) (*builder, error) {
+	bundle := c.bundle()
+	crls, err := bundle.CRLHash()
+	if err != nil {
+		return nil, err
+	}
+	b := newBuilder(c.state, c.places.get, c.now().Unix(), crls)
+	c.revoke(ctx, b, bundle)
+	c.expire(b)
+	entries := c.carried
+	c.carried = nil
+	for _, e := range entries {
+		if b.full() || b.touched(e.statement.Node()) {
+			c.carried = append(c.carried, e)
+			continue
+		}
+		c.consider(ctx, b, bundle, e)
+	}
+	return b, nil
+}
+
+// consider applies the order rule to one entry: it becomes part of the version,
+// or is answered.
+func (c *Catalog) consider(ctx context.Context, b *builder, bundle *identity.Bundle, e *entry) {
+	s := e.statement
+	if err := c.checkAgain(b, bundle, s); err != nil {
+		e.answer(nil, err)
+		return
+	}
+	known := c.places.get(s.Node())
+	base := c.inOrder(known, bundle)
+	next, v, equivocates := base.next(s)
+	if known != nil {
+		next.iat = max(next.iat, known.iat)
+	}
+	news := equivocates && (base.evidence == nil || base.evidence.RID() != next.evidence.RID())
+	switch v {
+	case becomes:
+		c.put(b, known, next, e)
+	case same:
+		if !s.IsTombstone() && !known.listed {
+			c.put(b, known, next, e)
+			return
+		}
+		c.auditSame(ctx, e)
+		e.answer(c.outcome(s, known.applied, false), nil)
+	case superseded:
+		if news || next.iat != known.iat {
+			c.remember(b, next, s, news)
+		}
+		e.answer(nil, &SupersededError{base.state})
+	}
+	if news {
+		c.equivocation(ctx, next)
+	}
+}
+
+func (c *Catalog) put(b *builder, old, next *place, e *entry) {
+	if err := b.put(old, next, e); err != nil {
+		e.answer(nil, err)
+		return
+	}
+	b.objects = append(b.objects, c.unkept[next.state.Node()].objects...)
+}
+
+// checkAgain repeats what may have changed while the statement waited.
+func (c *Catalog) checkAgain(b *builder, bundle *identity.Bundle, s *identity.Statement) error {
+	if s.ExpiresAt() <= b.now {
+		return identity.Refuse(identity.BadTime, "over since %d", s.ExpiresAt())
+	}
+	return bundle.CheckRevoked(s.Certificate())
+}
+
+// inOrder returns what the order rule compares with: a place without the
+// tombstone of an operator who was revoked.
+func (c *Catalog) inOrder(p *place, bundle *identity.Bundle) *place {
+	for p != nil && p.state.ByOperator() && bundle.CheckRevoked(p.state.Certificate()) != nil {
+		p = p.uncovered()
+	}
+	return p
+}
+
+// remember keeps what a refused statement taught about its node.
+func (c *Catalog) remember(b *builder, next *place, s *identity.Statement, evidence bool) {
+	node := next.state.Node()
+	u := c.unkept[node]
+	u.place = next
+	if evidence {
+		u.objects = append(u.objects, stored(s, b.now))
+	}
+	c.unkept[node] = u
+	c.places.put(node, next)
+}
+
+// keep stores what no version carried.
+func (c *Catalog) keep(ctx context.Context) {
+	if len(c.unkept) == 0 || c.doubt != nil {
+		return
+	}
+	var objects []Object
+	var rows []NodeRow
+	for _, u := range c.unkept {
+		objects, rows = append(objects, u.objects...), append(rows, u.place.row())
+	}
+	ctx, cancel := storeContext(ctx)
+	defer cancel()
+	if err := c.storeResult(c.store.Keep(ctx, objects, rows)); err != nil {
+		c.log.LogAttrs(ctx, slog.LevelWarn, "evidence not stored yet", slog.String("reason", err.Error()))
+		return
+	}
+	clear(c.unkept)
+}
+
+// install makes a durable version the present one: memory, head, answers.
+func (c *Catalog) install(ctx context.Context, p *pending) {
+	c.state = p.next
+	for _, m := range p.moves {
+		c.places.put(m.node, m.next)
+		delete(c.unkept, m.node)
+		if m.next.listed {
+			c.expiries.add(m.next.state)
+		}
+		if m.old != nil && m.old.listed && (!m.next.listed || m.next.state.RID() != m.old.state.RID()) {
+			c.beats.drop(m.old.state.RID())
+		}
+	}
+	c.stats.versions.Add(1)
+	err := c.sign(ctx)
+	for _, m := range p.moves {
+		c.auditMove(ctx, m, p.next.head.Version)
+		if m.entry == nil {
+			continue
+		}
+		if err != nil {
+			m.entry.answer(nil, identity.Refuse(identity.Unavailable, "signing the head: %w", err))
+			continue
+		}
+		m.entry.answer(c.outcome(m.next.state, m.next.applied, true), nil)
+	}
+}
+
+func (c *Catalog) outcome(s *identity.Statement, applied int64, created bool) *Outcome {
+	return &Outcome{Created: created, Statement: s, Snapshot: c.Snapshot(), Applied: applied, Notes: []string{}}
+}
+
+// refuseCarried answers what cannot be committed now.
+func (c *Catalog) refuseCarried() {
+	for _, e := range c.carried {
+		e.answer(nil, identity.Refuse(identity.Unavailable, "the store does not answer"))
+	}
+	c.carried = nil
+}
+
+// breathe holds the versions to their rate, and lets statements gather.
+func (c *Catalog) breathe(ctx context.Context) {
+	wait := c.pace.Reserve().Delay()
+	if runtime.GOMAXPROCS(0) == 1 {
+		wait = max(wait, linger)
+	}
+	pause(ctx, wait)
+}
+
+// pause sleeps, unless ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

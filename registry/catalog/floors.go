@@ -1,0 +1,112 @@
+package catalog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+
+	"github.com/neurons-me/netget/identity"
+)
+
+// A headMark is what the file beside the store says of the newest head that was
+// signed. It outlives a store that is set back to an older copy.
+type headMark struct {
+	Registry identity.NodeID `json:"registry"`
+	NID      identity.Hash   `json:"nid"`
+	identity.RegistryMark
+}
+
+// checkFloors compares the log with all that is known to have been signed by
+// this identity: a mark above its end, or another log below it, is a
+// [*FloorError].
+func (c *Catalog) checkFloors(ctx context.Context) error {
+	mark, err := c.readHeadFile()
+	if err != nil {
+		return err
+	}
+	if mark != nil {
+		if err := c.checkFloor(*mark, c.headFile); err != nil {
+			return err
+		}
+	}
+	if c.floors == nil {
+		return nil
+	}
+	marks, err := c.floors(ctx)
+	if err != nil {
+		c.log.LogAttrs(ctx, slog.LevelWarn, "nobody else could be asked for our newest head", slog.String("reason", err.Error()))
+	}
+	for _, mark := range marks {
+		if err := c.checkFloor(mark, "the network"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Catalog) checkFloor(mark identity.RegistryMark, where string) error {
+	below := &FloorError{Version: c.state.head.Version, Mark: mark, Where: where}
+	if mark.Version < 1 {
+		return nil // knows nothing
+	}
+	if mark.Version > c.state.head.Version {
+		return below
+	}
+	root, err := c.state.log.Root(mark.Version)
+	if err != nil {
+		return err
+	}
+	if root != mark.Log {
+		return below
+	}
+	return nil
+}
+
+// readHeadFile returns the mark in the file; nil if there is none of this
+// identity. A file that does not parse is an error: to go on without it would
+// forget what protects from signing twice.
+func (c *Catalog) readHeadFile() (*identity.RegistryMark, error) {
+	if c.headFile == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(c.headFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the newest head that was signed: %w", err)
+	}
+	var m headMark
+	if err := identity.UnmarshalStrict(text, &m); err != nil {
+		return nil, fmt.Errorf("the file %s is damaged: %w", c.headFile, err)
+	}
+	if m.Registry != c.id() || m.NID != c.bundle().NID() {
+		return nil, nil // of an identity that this one has replaced
+	}
+	return &m.RegistryMark, nil
+}
+
+// writeHeadFile keeps the newest head that was signed, once per version. On a
+// disk that cannot be written it says so once.
+func (c *Catalog) writeHeadFile(ctx context.Context) {
+	s := c.Snapshot()
+	if c.headFile == "" || s == nil || s.head.Version == c.headWritten {
+		return
+	}
+	text, err := json.Marshal(headMark{s.head.Registry, s.head.NID, s.head.Mark()})
+	if err == nil {
+		err = identity.ReplaceFile(c.headFile, append(text, '\n'), 0o600)
+	}
+	if err != nil {
+		if !c.headFailed {
+			c.log.LogAttrs(ctx, slog.LevelWarn, "newest head not written to its file", slog.String("reason", err.Error()))
+		}
+		c.headFailed = true
+		return
+	}
+	c.headWritten, c.headFailed = s.head.Version, false
+}

@@ -1,0 +1,130 @@
+package catalog
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/neurons-me/netget/identity"
+)
+
+// How often what may lag behind is written.
+const (
+	flushEvery  = time.Second
+	forgetEvery = 10 * time.Minute
+	pruneEvery  = time.Hour
+
+	history = 30 * 24 * time.Hour // for how long leaves and change lists are kept
+)
+
+// Run commits what is submitted, signs heads again, removes what is over and
+// writes heartbeats, until ctx ends. Then it commits and flushes what it had
+// taken and returns nil; statements submitted later are [identity.Unavailable].
+// An error means that the network is no longer served, see [DivergedError]: the
+// last head is not signed again.
+func (c *Catalog) Run(ctx context.Context) error {
+	side, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var helpers sync.WaitGroup
+	helpers.Go(func() { c.every(side, flushEvery, c.flush) })
+	helpers.Go(func() { c.every(side, pruneEvery, c.prune) })
+	err := c.commitAll(ctx)
+	if err != nil {
+		c.fail(err)
+		c.log.LogAttrs(ctx, slog.LevelError, "network not served any more", slog.String("reason", err.Error()))
+	}
+	for _, e := range append(c.carried, c.queue.close(identity.Refuse(identity.Unavailable, "the registry has stopped"))...) {
+		e.answer(nil, identity.Refuse(identity.Unavailable, "the registry has stopped"))
+	}
+	stop()
+	helpers.Wait()
+	c.flush(context.WithoutCancel(ctx))
+	return err
+}
+
+// commitAll is the committer: one goroutine that owns the state.
+func (c *Catalog) commitAll(ctx context.Context) error {
+	for {
+		changed := c.source.Changed()
+		if err := c.cycle(ctx, c.queue.take()); err != nil {
+			return err
+		}
+		c.forget()
+		timer := time.NewTimer(c.idle())
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return c.cycle(ctx, c.queue.close(identity.Refuse(identity.Unavailable, "the registry is stopping")))
+		case <-c.queue.wake:
+		case <-changed:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// idle returns for how long there is nothing to do unless something comes.
+func (c *Catalog) idle() time.Duration {
+	next := c.signAt
+	if at, ok := c.expiries.first(); ok && c.doubt == nil {
+		next = earlier(next, time.Unix(at, 0))
+	}
+	if c.doubt != nil {
+		next = earlier(next, c.retryAt)
+	}
+	return max(next.Sub(c.now()), time.Millisecond)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// forget drops from memory what need not be remembered any more.
+func (c *Catalog) forget() {
+	now := c.now()
+	if now.Before(c.forgetAt) {
+		return
+	}
+	c.forgetAt = now.Add(forgetEvery)
+	c.places.forget(now.Unix())
+	c.beats.sweep(c.places.listed())
+}
+
+// every calls do at each interval until ctx ends.
+func (c *Catalog) every(ctx context.Context, interval time.Duration, do func(context.Context)) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			do(ctx)
+		}
+	}
+}
+
+// flush writes what is kept outside of the versions: heartbeats and the file
+// with the newest head.
+func (c *Catalog) flush(ctx context.Context) {
+	call, cancel := storeContext(ctx)
+	defer cancel()
+	if err := c.beats.flush(call, c.store); err != nil {
+		c.stats.storeErrors.Add(1)
+		c.log.LogAttrs(ctx, slog.LevelWarn, "heartbeats not stored yet", slog.String("reason", err.Error()))
+	}
+	c.writeHeadFile(ctx)
+}
+
+// prune lets the store forget what is older than the protocol asks to keep.
+func (c *Catalog) prune(ctx context.Context) {
+	now := c.now().Unix()
+	h := Horizon{Made: now - int64(history/time.Second), IAT: now - identity.RememberUntil(0)}
+	if err := c.store.Prune(ctx, h); err != nil && ctx.Err() == nil {
+		c.stats.storeErrors.Add(1)
+		c.log.LogAttrs(ctx, slog.LevelWarn, "store not pruned", slog.String("reason", err.Error()))
+	}
+}

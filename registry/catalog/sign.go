@@ -1,0 +1,63 @@
+package catalog
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/neurons-me/netget/discovery"
+)
+
+// Heads are signed again every resignEvery, without the store for at most
+// storeGrace: after that nobody can know any more that they are the newest.
+const (
+	resignEvery = 5 * time.Second
+	storeGrace  = 600 * time.Second
+	pingTimeout = 2 * time.Second
+)
+
+// sign signs the present version, which is durable, and publishes it.
+func (c *Catalog) sign(ctx context.Context) error {
+	id, now := c.source.Identity(), c.now()
+	head := c.state.head
+	head.IAT = max(now.Unix(), head.Made)
+	head.Exp = head.IAT + int64(discovery.HeadLife/time.Second)
+	token, err := head.Sign(id.Signing, now)
+	if err != nil {
+		c.log.LogAttrs(ctx, slog.LevelError, "head not signed", slog.Int64("version", c.state.head.Version), slog.String("reason", err.Error()))
+		return err
+	}
+	c.stats.heads.Add(1)
+	c.signAt = now.Add(resignEvery)
+	c.current.Store(&Snapshot{
+		head: head, token: token, state: c.state, beats: &c.beats,
+		registry: [][]byte{id.Signing.Leaf().Raw, id.Signing.Issuer().Raw},
+	})
+	return nil
+}
+
+// resign signs the present version again when it is time to, as long as the
+// store answered not too long ago.
+func (c *Catalog) resign(ctx context.Context) {
+	now := c.now()
+	if now.Before(c.signAt) {
+		return
+	}
+	c.signAt = now.Add(resignEvery)
+	if now.Sub(c.storeOK) >= resignEvery {
+		c.ping(ctx)
+	}
+	if now.Sub(c.storeOK) > storeGrace {
+		c.log.LogAttrs(ctx, slog.LevelError, "head not signed: the store does not answer", slog.Duration("for", now.Sub(c.storeOK)))
+		return
+	}
+	_ = c.sign(ctx) // logged there; the next round tries again
+}
+
+func (c *Catalog) ping(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
+	defer cancel()
+	if err := c.storeResult(c.store.Ping(ctx)); err != nil {
+		c.log.LogAttrs(ctx, slog.LevelWarn, "store does not answer", slog.String("reason", err.Error()))
+	}
+}

@@ -1,0 +1,200 @@
+package registry_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/registry"
+)
+
+// A pipeListener accepts connections in memory, so that their time can be that
+// of a test.
+type pipeListener struct {
+	incoming chan net.Conn
+	closed   chan struct{}
+	once     sync.Once
+}
+
+func newPipeListener() *pipeListener {
+	return &pipeListener{incoming: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+func (l *pipeListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.incoming:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipeListener) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
+
+// dial returns a connection to the listener.
+func (l *pipeListener) dial() *watchedConn {
+	client, server := net.Pipe()
+	l.incoming <- server
+	return &watchedConn{Conn: client, ended: make(chan struct{})}
+}
+
+// A watchedConn tells when the other side has closed it.
+type watchedConn struct {
+	net.Conn
+	ended chan struct{}
+	once  sync.Once
+}
+
+func (c *watchedConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err != nil {
+		c.once.Do(func() { close(c.ended) })
+	}
+	return n, err
+}
+
+// ends returns after how long the connection ended, or limit.
+func (c *watchedConn) ends(limit time.Duration) time.Duration {
+	began := time.Now()
+	select {
+	case <-c.ended:
+	case <-time.After(limit):
+	}
+	return time.Since(began)
+}
+
+// pipeWorld serves a network in memory. Requests of the client go over the
+// connection that comes with it.
+func pipeWorld(t *testing.T) (*world, *pipeListener) {
+	t.Helper()
+	w := newWorld(t, "production", time.Now)
+	s, err := registry.New(registry.Config{Networks: []registry.Network{{Source: w.source, Catalog: w.catalog}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newPipeListener()
+	background(t, func(ctx context.Context) error { return s.Serve(ctx, l) })
+	return w, l
+}
+
+// over returns a client that has one connection.
+func over(t *testing.T, w *world, c net.Conn, cred *identity.Credential) *http.Client {
+	t.Helper()
+	transport := &http.Transport{
+		DialContext:     func(context.Context, string, string) (net.Conn, error) { return c, nil },
+		TLSClientConfig: &tls.Config{ServerName: w.ca.TD.RegistryName(), InsecureSkipVerify: true, Certificates: []tls.Certificate{*cred.TLS()}},
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+func TestConnectionsEndWithTheirCertificates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, l := pipeWorld(t)
+		const left = 47 * time.Second
+		cred := w.ca.Issue(w.ca.ID("client", "laptop"), func(c *x509.Certificate) { c.NotAfter = time.Now().Add(left - identity.ClockSkew) })
+		c := l.dial()
+		want(t, get(t, over(t, w, c, cred)), http.StatusOK)
+		if got := c.ends(2 * left); got < left || got > left+10*time.Second {
+			t.Errorf("the certificate ended after %s, the connection after %s", left, got)
+		}
+	})
+}
+
+func TestConnectionsEndWithARevocation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, l := pipeWorld(t)
+		cred := w.ca.Issue(w.ca.ID("client", "laptop"))
+		silent := l.dial()
+		want(t, get(t, over(t, w, silent, cred)), http.StatusOK)
+		asking := over(t, w, l.dial(), cred)
+		want(t, get(t, asking), http.StatusOK)
+		err := w.source.Update(func(current *identity.Identity) (*identity.Identity, error) {
+			next := *current
+			next.Bundle = w.ca.Bundle(w.ca.CRL(time.Now().Unix(), cred.Leaf()))
+			return &next, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused(t, get(t, asking), http.StatusForbidden, identity.Revoked)
+		if got := silent.ends(time.Minute); got > 10*time.Second {
+			t.Errorf("the connection ended %s after the revocation", got)
+		}
+	})
+}
+
+func TestSilentConnectionsAreClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, l := pipeWorld(t)
+		silent := make([]*watchedConn, 300)
+		for i := range silent {
+			silent[i] = l.dial()
+			go func() { _, _ = io.Copy(io.Discard, silent[i]) }()
+		}
+		want(t, get(t, over(t, w, l.dial(), w.ca.Issue(w.ca.ID("client", "laptop")))), http.StatusOK)
+		for _, c := range silent {
+			if got := c.ends(time.Minute); got > 6*time.Second {
+				t.Fatalf("a silent connection lived for %s", got)
+			}
+		}
+	})
+}
+
+func TestSlowHeadersAreCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, l := pipeWorld(t)
+		c := l.dial()
+		slow := tls.Client(c, &tls.Config{ //nolint:forbidigo // the caller that does not behave
+			ServerName: w.ca.TD.RegistryName(), InsecureSkipVerify: true,
+			Certificates: []tls.Certificate{*w.ca.Issue(w.ca.ID("client", "laptop")).TLS()},
+		})
+		if err := slow.HandshakeContext(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var talking sync.WaitGroup
+		defer talking.Wait()
+		talking.Go(func() {
+			_, _ = io.Copy(io.Discard, slow)
+			_, _ = io.Copy(io.Discard, c)
+		})
+		talking.Go(func() {
+			for {
+				if _, err := io.WriteString(slow, "G"); err != nil {
+					return
+				}
+				time.Sleep(time.Second)
+			}
+		})
+		if got := c.ends(time.Minute); got > 6*time.Second {
+			t.Errorf("slow headers were read for %s", got)
+		}
+	})
+}
+
+// get asks for the head.
+func get(t *testing.T, c *http.Client) reply {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://registry/v1/head", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := c.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return read(t, res)
+}

@@ -1,0 +1,112 @@
+package registry_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/neurons-me/netget/registry"
+)
+
+// plain gets a page of an operations port.
+func plain(t *testing.T, addr, path string) (status int, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	res, err := (&http.Client{Transport: transport}).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(text)
+}
+
+func listen(t testing.TB) net.Listener {
+	t.Helper()
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func TestOperationsPort(t *testing.T) {
+	w := newWorld(t, "production", time.Now)
+	s, err := registry.New(registry.Config{Networks: []registry.Network{{Source: w.source, Catalog: w.catalog}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ops, api := listen(t), listen(t)
+	background(t, func(ctx context.Context) error { return s.ServeOps(ctx, ops) })
+	addr := ops.Addr().String()
+	if status, _ := plain(t, addr, "/livez"); status != http.StatusOK {
+		t.Errorf("/livez: %d", status)
+	}
+	if status, body := plain(t, addr, "/readyz"); status != http.StatusServiceUnavailable {
+		t.Errorf("/readyz before it serves: %d %s", status, body)
+	}
+	stop := background(t, func(ctx context.Context) error { return s.Serve(ctx, api) })
+	n := newNode(t, w, &served{s, api.Addr().String(), stop}, "databaseservice", "db-1")
+	n.register(1)
+	if status, body := plain(t, addr, "/readyz"); status != http.StatusOK || !strings.Contains(body, `"version":2`) {
+		t.Errorf("/readyz: %d %s", status, body)
+	}
+	_, page := plain(t, addr, "/metrics")
+	for _, line := range []string{
+		`netget_registry_requests_total{route="/v1/records",status="201"} 1`,
+		`netget_registry_request_seconds_count{route="/v1/records"} 1`,
+		`netget_registry_records{network="production.netget.internal"} 1`,
+		`netget_registry_registered_total{network="production.netget.internal"} 1`,
+		`netget_registry_connections 1`,
+		`netget_registry_certificate_expiry_timestamp_seconds{network="production.netget.internal",use="signing"}`,
+		`netget_registry_head_age_seconds{network="production.netget.internal"}`,
+	} {
+		if !strings.Contains(page, line) {
+			t.Errorf("/metrics lacks %s", line)
+		}
+	}
+	if status, _ := plain(t, addr, "/v1/head"); status != http.StatusNotFound {
+		t.Errorf("the operations port answers for the network: %d", status)
+	}
+	stop()
+	if status, _ := plain(t, addr, "/readyz"); status != http.StatusServiceUnavailable {
+		t.Errorf("/readyz after it has stopped: %d", status)
+	}
+}
+
+func TestStoppingLetsRequestsFinish(t *testing.T) {
+	w := newWorld(t, "production", time.Now)
+	s := serve(t, nil, w)
+	n := newNode(t, w, s, "client", "laptop")
+	want(t, n.get("/v1/head"), http.StatusOK) // the connection is there
+	began := make(chan struct{})
+	got := make(chan reply, 1)
+	go func() {
+		close(began)
+		got <- n.get("/v1/head?from=7") // waits for 2 s
+	}()
+	<-began
+	for s.underWay(t) == 0 {
+		continue
+	}
+	s.stop()
+	select {
+	case r := <-got:
+		if r.status != http.StatusServiceUnavailable {
+			t.Errorf("got %d", r.status)
+		}
+	default:
+		t.Error("Serve returned before the request under way was answered")
+	}
+}
