@@ -22,8 +22,8 @@ type fakeAuthority struct {
 	reports chan string // what became of each
 
 	mu        sync.Mutex
-	mark      *identity.RegistryMark   // guarded by mu
-	intrusion func(*fakeAuthority)     // guarded by mu; runs once before a report
+	mark      *identity.RegistryMark // guarded by mu
+	intrusion func(*fakeAuthority)   // guarded by mu; runs once before a report
 }
 
 // newFakeAuthority serves the authority of w and names it in w's identity.

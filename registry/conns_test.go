@@ -78,16 +78,16 @@ func (c *watchedConn) ends(limit time.Duration) time.Duration {
 
 // pipeWorld serves a network in memory. Requests of the client go over the
 // connection that comes with it.
-func pipeWorld(t *testing.T) (*world, *pipeListener) {
+func pipeWorld(t *testing.T) (w *world, l *pipeListener, stop func()) {
 	t.Helper()
-	w := newWorld(t, "production", time.Now)
+	w = newWorld(t, "production", time.Now)
 	s, err := registry.New(registry.Config{Networks: []registry.Network{{Source: w.source, Catalog: w.catalog}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := newPipeListener()
-	background(t, func(ctx context.Context) error { return s.Serve(ctx, l) })
-	return w, l
+	l = newPipeListener()
+	stop = background(t, func(ctx context.Context) error { return s.Serve(ctx, l) })
+	return w, l, stop
 }
 
 // over returns a client that has one connection.
@@ -103,11 +103,11 @@ func over(t *testing.T, w *world, c net.Conn, cred *identity.Credential) *http.C
 
 func TestConnectionsEndWithTheirCertificates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, l := pipeWorld(t)
+		w, l, _ := pipeWorld(t)
 		const left = 47 * time.Second
 		cred := w.ca.Issue(w.ca.ID("client", "laptop"), func(c *x509.Certificate) { c.NotAfter = time.Now().Add(left - identity.ClockSkew) })
 		c := l.dial()
-		want(t, get(t, over(t, w, c, cred)), http.StatusOK)
+		want(t, get(t, "/v1/head", over(t, w, c, cred)), http.StatusOK)
 		if got := c.ends(2 * left); got < left || got > left+10*time.Second {
 			t.Errorf("the certificate ended after %s, the connection after %s", left, got)
 		}
@@ -116,12 +116,12 @@ func TestConnectionsEndWithTheirCertificates(t *testing.T) {
 
 func TestConnectionsEndWithARevocation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, l := pipeWorld(t)
+		w, l, _ := pipeWorld(t)
 		cred := w.ca.Issue(w.ca.ID("client", "laptop"))
 		silent := l.dial()
-		want(t, get(t, over(t, w, silent, cred)), http.StatusOK)
+		want(t, get(t, "/v1/head", over(t, w, silent, cred)), http.StatusOK)
 		asking := over(t, w, l.dial(), cred)
-		want(t, get(t, asking), http.StatusOK)
+		want(t, get(t, "/v1/head", asking), http.StatusOK)
 		err := w.source.Update(func(current *identity.Identity) (*identity.Identity, error) {
 			next := *current
 			next.Bundle = w.ca.Bundle(w.ca.CRL(time.Now().Unix(), cred.Leaf()))
@@ -130,7 +130,7 @@ func TestConnectionsEndWithARevocation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		refused(t, get(t, asking), http.StatusForbidden, identity.Revoked)
+		refused(t, get(t, "/v1/head", asking), http.StatusForbidden, identity.Revoked)
 		if got := silent.ends(time.Minute); got > 10*time.Second {
 			t.Errorf("the connection ended %s after the revocation", got)
 		}
@@ -139,13 +139,13 @@ func TestConnectionsEndWithARevocation(t *testing.T) {
 
 func TestSilentConnectionsAreClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, l := pipeWorld(t)
+		w, l, _ := pipeWorld(t)
 		silent := make([]*watchedConn, 300)
 		for i := range silent {
 			silent[i] = l.dial()
 			go func() { _, _ = io.Copy(io.Discard, silent[i]) }()
 		}
-		want(t, get(t, over(t, w, l.dial(), w.ca.Issue(w.ca.ID("client", "laptop")))), http.StatusOK)
+		want(t, get(t, "/v1/head", over(t, w, l.dial(), w.ca.Issue(w.ca.ID("client", "laptop")))), http.StatusOK)
 		for _, c := range silent {
 			if got := c.ends(time.Minute); got > 6*time.Second {
 				t.Fatalf("a silent connection lived for %s", got)
@@ -156,7 +156,7 @@ func TestSilentConnectionsAreClosed(t *testing.T) {
 
 func TestSlowHeadersAreCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, l := pipeWorld(t)
+		w, l, _ := pipeWorld(t)
 		c := l.dial()
 		slow := tls.Client(c, &tls.Config{ //nolint:forbidigo // the caller that does not behave
 			ServerName: w.ca.TD.RegistryName(), InsecureSkipVerify: true,
@@ -185,10 +185,63 @@ func TestSlowHeadersAreCut(t *testing.T) {
 	})
 }
 
-// get asks for the head.
-func get(t *testing.T, c *http.Client) reply {
+func TestStoppingLetsRequestsFinish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, l, stop := pipeWorld(t)
+		client := over(t, w, l.dial(), w.ca.Issue(w.ca.ID("client", "laptop")))
+		got := make(chan reply, 1)
+		go func() { got <- get(t, "/v1/head?from=7", client) }() // waits for 2 s
+		synctest.Wait()
+		stop()
+		select {
+		case r := <-got:
+			refused(t, r, http.StatusServiceUnavailable, identity.Unavailable)
+		default:
+			t.Error("Serve returned before the request under way was answered")
+		}
+	})
+}
+
+func TestStoppingTakesNoLongerThanItMay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, l, stop := pipeWorld(t)
+		client := over(t, w, l.dial(), w.ca.Issue(w.ca.ID("client", "laptop")))
+		var calling sync.WaitGroup
+		defer calling.Wait()
+		calling.Go(func() { // a body that never comes to its end
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://registry/v1/records", &endless{})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			req.ContentLength = 1000
+			req.Header.Set("Content-Type", "application/jose")
+			if res, err := client.Do(req); err == nil {
+				_ = res.Body.Close()
+			}
+		})
+		time.Sleep(time.Second)
+		began := time.Now()
+		stop()
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("stopping took %s", took)
+		}
+	})
+}
+
+// An endless reader gives a byte a second.
+type endless struct{}
+
+func (*endless) Read(b []byte) (int, error) {
+	time.Sleep(time.Second)
+	b[0] = 'a'
+	return 1, nil
+}
+
+// get asks for a page.
+func get(t *testing.T, path string, c *http.Client) reply {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://registry/v1/head", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://registry"+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,29 +84,3 @@ func TestOperationsPort(t *testing.T) {
 		t.Errorf("/readyz after it has stopped: %d", status)
 	}
 }
-
-func TestStoppingLetsRequestsFinish(t *testing.T) {
-	w := newWorld(t, "production", time.Now)
-	s := serve(t, nil, w)
-	n := newNode(t, w, s, "client", "laptop")
-	want(t, n.get("/v1/head"), http.StatusOK) // the connection is there
-	began := make(chan struct{})
-	got := make(chan reply, 1)
-	go func() {
-		close(began)
-		got <- n.get("/v1/head?from=7") // waits for 2 s
-	}()
-	<-began
-	for s.underWay(t) == 0 {
-		continue
-	}
-	s.stop()
-	select {
-	case r := <-got:
-		if r.status != http.StatusServiceUnavailable {
-			t.Errorf("got %d", r.status)
-		}
-	default:
-		t.Error("Serve returned before the request under way was answered")
-	}
-}

@@ -19,6 +19,16 @@ import (
 // shells do.
 const signalled = 128
 
+// takeSignals hands to the command what would end us: from here on it is the
+// command that decides what a signal means, so a second one ends nothing but
+// what the command lets it. The function returned stops that.
+func takeSignals() (signals chan os.Signal, stop func()) {
+	signal.Reset(passedOn()...)
+	signals = make(chan os.Signal, 16)
+	signal.Notify(signals, passedOn()...)
+	return signals, func() { signal.Stop(signals) }
+}
+
 // passedOn are the signals that a command gets from us.
 func passedOn() []os.Signal {
 	return []os.Signal{
@@ -30,22 +40,16 @@ func passedOn() []os.Signal {
 // passes signals on to it, each of them once, until it ends. The code is its
 // exit code, or 128 and the signal that ended it.
 //
-// From here on it is the command that decides what a signal means, so a second
-// one ends nothing but what the command lets it. At a terminal the command
-// stays in our process group, where the keyboard's signals reach both of us,
-// and job control works. Anywhere else it gets a group of its own, so that a
-// signal to our group reaches it only through us.
-func runCommand(ctx context.Context, process cli.Process, path string, argv []string) (code int, err error) {
+// At a terminal the command stays in our process group, where the keyboard's
+// signals reach both of us, and job control works. Anywhere else it gets a
+// group of its own, so that a signal to our group reaches it only through us.
+func runCommand(ctx context.Context, process cli.Process, signals <-chan os.Signal, path string, argv []string) (code int, err error) {
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), path, argv[1:]...) //nolint:gosec // it is the user's command
 	cmd.Args[0] = argv[0]
 	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = process.Env, process.Stdin, process.Stdout, process.Stderr
 	shared := atTerminal(process.Stdin)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: !shared}
 
-	signal.Reset(passedOn()...)
-	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, passedOn()...)
-	defer signal.Stop(signals)
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}

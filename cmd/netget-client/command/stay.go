@@ -39,11 +39,13 @@ func (c *commands) stay(ctx context.Context, opts netget.Options, argv []string)
 		c.leave(ctx, node)
 		return err
 	}
+	signals, stop := takeSignals()
+	defer stop()
 	if err := c.StderrPrinter().Announce(ready); err != nil {
 		c.leave(ctx, node)
 		return err
 	}
-	code, err := runCommand(ctx, c.Process, path, argv)
+	code, err := runCommand(ctx, c.Process, signals, path, argv)
 	c.leave(ctx, node)
 	if err != nil {
 		return cli.Hint(cli.Fail(cli.ExitFailure, "running %s: %w", argv[0], err), "check the command after --; the node is not registered any more")

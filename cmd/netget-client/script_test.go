@@ -1,0 +1,19 @@
+package main_test
+
+import (
+	"testing"
+
+	"github.com/neurons-me/netget/cmd/internal/scripttest"
+	ca "github.com/neurons-me/netget/cmd/netget-ca/command"
+	client "github.com/neurons-me/netget/cmd/netget-client/command"
+	registry "github.com/neurons-me/netget/cmd/netget-registry/command"
+	"github.com/neurons-me/netget/internal/cli"
+)
+
+func TestMain(m *testing.M) {
+	scripttest.Main(m, map[string]func(cli.Process) *cli.Program{
+		"netget-ca": ca.New, "netget-registry": registry.New, "netget-client": client.New,
+	})
+}
+
+func TestScripts(t *testing.T) { scripttest.Run(t, "testdata/script") }
