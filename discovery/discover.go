@@ -148,8 +148,12 @@ func (c *Client) Head(ctx context.Context, r *Remote) (Answered, error) {
 }
 
 // stale returns the last answer as far as its signed times still allow, nil
-// when there is none.
+// when there is none. It stands in for registries that do not answer, never for
+// one that answered with what did not verify.
 func (c *Client) stale(service string, errs []*RegistryError) *Found {
+	if slices.ContainsFunc(errs, isUntrusted) {
+		return nil
+	}
 	c.mu.Lock()
 	last := c.last[service]
 	c.mu.Unlock()
@@ -161,6 +165,16 @@ func (c *Client) stale(service string, errs []*RegistryError) *Found {
 	stale.Stale, stale.Errors = true, errs
 	stale.Nodes = slices.DeleteFunc(slices.Clone(last.Nodes), func(n Node) bool { return now.Unix() >= n.Record.Exp })
 	return &stale
+}
+
+// isUntrusted reports whether an address sent something that did not verify.
+func isUntrusted(e *RegistryError) bool {
+	switch code := identity.CodeOf(e.Err); code {
+	case "", identity.Unavailable, identity.Busy:
+		return false
+	default:
+		return !isProblem(e.Err)
+	}
 }
 
 // maxApart is for how long a node may be listed at one registry and not at

@@ -59,14 +59,14 @@ func newMarks() marks {
 }
 
 func readMarks(path string) (marks, error) {
-	state := newMarks()
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return state, nil
+		return newMarks(), nil
 	}
 	if err != nil {
 		return marks{}, fmt.Errorf("reading marks: %w", err)
 	}
+	var state marks
 	if err := identity.UnmarshalStrict(text, &state); err != nil {
 		return marks{}, fmt.Errorf("the marks in %s are damaged: %w", path, err)
 	}
@@ -167,7 +167,8 @@ func (s *marks) mergeNodes(nodes map[identity.NodeID]NodeMark, now int64) bool {
 }
 
 // update changes the marks under the lock of the file: it reads what other
-// programs have written, applies step, and replaces the file.
+// programs have written, applies step, and replaces the file. A step that
+// fails changes nothing.
 func (m *Marks) update(step func(*marks) (changed bool, err error)) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -187,17 +188,14 @@ func (m *Marks) update(step func(*marks) (changed bool, err error)) error {
 		return err
 	}
 	changed, err := step(&state)
+	m.state = state
 	if err != nil || !changed {
-		if err == nil {
-			m.state = state
-		}
 		return err
 	}
 	text, err := json.Marshal(state)
 	if err != nil {
 		return err
 	}
-	m.state = state
 	m.volatile = identity.ReplaceFile(m.path, text, 0o600)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
+	"slices"
 
 	"github.com/neurons-me/netget/identity"
 )
@@ -46,10 +47,8 @@ func (o *Opener) openRecord(token string, certs certificates) (*opened, error) {
 	o.mu.Lock()
 	known := o.known[token]
 	o.mu.Unlock()
-	if known != nil {
-		if _, sent := certs.leaves[known.statement.Certificate().Thumbprint()]; sent {
-			return known, nil
-		}
+	if known != nil && certs.hold(known.statement.Certificate()) {
+		return known, nil
 	}
 	env, err := identity.ParseEnvelope(token, identity.RecordTyp)
 	if err != nil {
@@ -94,6 +93,13 @@ func parseCertificates(leaves, issuers [][]byte) (certificates, error) {
 		c.issuers = append(c.issuers, issuer)
 	}
 	return c, nil
+}
+
+// hold reports whether both certificates of a chain were sent: what is judged
+// must not depend on what the Opener has seen before.
+func (c certificates) hold(cert *identity.Certificate) bool {
+	_, leaf := c.leaves[cert.Thumbprint()]
+	return leaf && slices.ContainsFunc(c.issuers, cert.Issuer().Equal)
 }
 
 // find returns the certificate of a thumbprint, verified for signing records.

@@ -68,7 +68,7 @@ func join(service string, views []answeredView, now time.Time) *Found {
 		}
 	}
 	for id, l := range out {
-		if _, there := nodes[id]; there && l.Code != identity.Equivocation {
+		if n, there := nodes[id]; there && (l.Code != identity.Equivocation || n.isAfter(l.statement)) {
 			continue // another registry shows a state that can be used
 		}
 		delete(nodes, id)
@@ -99,4 +99,9 @@ func (n Node) join(o Node, now time.Time) Node {
 	n.Live = now.Unix() < n.Record.LiveUntil(n.Beat.K)
 	n.Disputed = n.Status == Up && !n.Live
 	return n
+}
+
+// isAfter reports whether the node's record follows s in the node's own order.
+func (n Node) isAfter(s *identity.Statement) bool {
+	return cmp.Or(cmp.Compare(n.Record.Epoch, s.Epoch()), cmp.Compare(n.Record.Sequence, s.Sequence())) > 0
 }

@@ -39,6 +39,8 @@ type LeftOut struct {
 	// Evidence holds both records of a node that signed two for one
 	// (epoch, sequence), as far as they are at hand.
 	Evidence []string
+
+	statement *identity.Statement
 }
 
 // Active reports whether the node may be used: it wants to be, the registry
@@ -78,7 +80,7 @@ func (o *Opener) judge(v *View, beats []json.RawMessage, ask Ask) {
 			v.marks[s.Node()] = mark
 		}
 		if err != nil {
-			v.LeftOut = append(v.LeftOut, LeftOut{ID: s.Node(), Code: identity.CodeOf(err), Evidence: []string{s.Token()}})
+			v.LeftOut = append(v.LeftOut, LeftOut{ID: s.Node(), Code: identity.CodeOf(err), Evidence: []string{s.Token()}, statement: s})
 			continue
 		}
 		v.Nodes = append(v.Nodes, o.node(e, beats[i], ask.Now))

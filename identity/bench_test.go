@@ -1,7 +1,6 @@
 package identity_test
 
 import (
-	"crypto"
 	"testing"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 func keyed(b *testing.B, edwards bool) (*network, *identity.Credential) {
 	b.Helper()
 	n := newNetwork(b, "databaseservice", "db-1")
-	var key crypto.Signer = newKey()
+	key := newKey()
 	if edwards {
 		key = testca.EdKey("db-1")
 	}

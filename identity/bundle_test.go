@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/json"
+	"fmt"
 	"math/big"
 	"strings"
 	"testing"
@@ -69,6 +70,9 @@ func TestNewBundleRefuses(t *testing.T) {
 	leafHandover := *next.Root
 	leafHandover.IsCA, leafHandover.MaxPathLen, leafHandover.Extensions = false, -1, nil
 	noAuthority := certify(&leafHandover, ca.Root, next.Root.PublicKey, testca.Key("a/root"))
+	issuer, stranger := *ca.NodeIssuer, *ca.Root
+	issuer.Extensions, stranger.RawSubject, stranger.Subject.CommonName = nil, nil, "another root"
+	renamedIssuer := certify(&issuer, &stranger, ca.NodeIssuer.PublicKey, testca.Key("a/root"))
 	chain := func(d *identity.BundleDocument, root, handover []byte) {
 		d.Roots, d.Handovers = append(d.Roots, root), append(d.Handovers, handover)
 	}
@@ -110,6 +114,7 @@ func TestNewBundleRefuses(t *testing.T) {
 			chain(d, other.Root.Raw, ca.Handover(other))
 		}, identity.BadCert},
 		{"an issuer of another root", func(d *identity.BundleDocument) { d.Issuers = append(d.Issuers, other.NodeIssuer.Raw) }, identity.BadCert},
+		{"an issuer that names another root", func(d *identity.BundleDocument) { d.Issuers = append(d.Issuers, renamedIssuer.Raw) }, identity.BadCert},
 		{"a leaf as issuer", func(d *identity.BundleDocument) { d.Issuers = append(d.Issuers, leaf) }, identity.BadCert},
 		{"a revocation list of an unknown authority", func(d *identity.BundleDocument) { d.CRLs = [][]byte{other.CRL(1)} }, identity.BadCert},
 		{"a revocation list that does not parse", func(d *identity.BundleDocument) { d.CRLs = [][]byte{{1}} }, identity.BadCert},
@@ -130,6 +135,21 @@ func TestNewBundleRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestBundleOfManyRoots(t *testing.T) {
+	ca := testca.New("production", "a", now)
+	d, last := ca.BundleDocument(), ca
+	for i := range 15 {
+		next := testca.New("production", fmt.Sprint("root ", i), now)
+		d.Roots, d.Handovers, last = append(d.Roots, next.Root.Raw), append(d.Handovers, last.Handover(next)), next
+	}
+	b, err := identity.NewBundle(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cred := last.Issue(last.ID("databaseservice", "db-1"))
+	checkVerdict(t, b, cred.Leaf(), cred.Issuer(), identity.ClientUse, false)
 }
 
 // bigRoot is a root in order but for its size.

@@ -88,7 +88,7 @@ func TestCheckCanonical(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{
-		"", " ", "null", "nul", "tru", "True", "[[[[[]]]]]", `{"a":{"a":{"a":{"a":{}}}}}`, "[1,]", "[,1]", `{"a":1,}`, `{,}`, `{"a"}`, `{a:1}`, `{1:1}`,
+		"", " ", "null", "nul", "tru", "True", "[[[[[]]]]]", `{"a":{"a":{"a":{"a":{}}}}}`, "[1,]", "[,1]", `{"a":1,}`, `{,}`, `{"a"}`, `{a:1}`, `{1:1}`, `{x":1}`, `{0":1}`, `["a":1]`,
 		`{"a":1,"a":1}`, `{"b":1,"a":1}`, `{"a":1 }`, "1 ", "00", "-1", "1.0", "1e1", "9007199254740992", "10000000000000000", "99999999999999999999999999", `"`, `"\`, `"\n"`, `"\/"`, `"\u0022"`,
 		"\"\x1f\"", "\"\x80\"", "\"\u0080\"", "[1 ,2]", "[1, 2]", "1,2", "{}{}", "'a'", `{"é":1}`, "[}", "{]",
 	} {
@@ -133,6 +133,16 @@ func TestUnmarshalCanonical(t *testing.T) {
 	}
 }
 
+func TestUnmarshalStrictBoundsNesting(t *testing.T) {
+	nested := func(n int) []byte { return []byte(`{"x":` + strings.Repeat("[", n) + strings.Repeat("]", n) + `}`) }
+	if err := identity.UnmarshalStrict(nested(31), new(struct{})); err != nil {
+		t.Errorf("32 levels: %v", err)
+	}
+	if err := identity.UnmarshalStrict(nested(32), new(struct{})); identity.CodeOf(err) != identity.Malformed {
+		t.Errorf("33 levels: got %v, want %s", err, identity.Malformed)
+	}
+}
+
 func TestUnmarshalStrict(t *testing.T) {
 	type thing struct {
 		A int64         `json:"a"`
@@ -146,7 +156,7 @@ func TestUnmarshalStrict(t *testing.T) {
 	}
 	for _, bad := range []string{
 		``, `{`, `{"a":1}{}`, `{"a":1} x`, `{"a":1}]`, `[1,2`, `{"a":1,"a":1}`, `{"a":1,"A":1}`, `{"x":1,"x":2}`, `{"x":{"y":1,"y":2}}`, `{"b":[{"a":1,"a":2}]}`, `{"a":1,"\u0061":1}`,
-		`{"k":1,"` + "\u212a" + `":1}`, `{"s":1,"` + "\u017f" + `":1}`, `{"a":"1"}`, `{"a":1.5}`, `{"h":"x"}`, `{"a":}`, `{"a" 1}`, `nul`, strings.Repeat("[", 40) + strings.Repeat("]", 40),
+		`{"k":1,"` + "\u212a" + `":1}`, `{"s":1,"` + "\u017f" + `":1}`, `{"a":"1"}`, `{"a":1.5}`, `{"h":"x"}`, `{"h":null}`, `{"h":5}`, `{"a":}`, `{"a" 1}`, `nul`, strings.Repeat("[", 40) + strings.Repeat("]", 40),
 	} {
 		if err := identity.UnmarshalStrict([]byte(bad), new(thing)); identity.CodeOf(err) != identity.Malformed {
 			t.Errorf("%s: got %v, want %s", bad, err, identity.Malformed)

@@ -2,7 +2,6 @@ package identity
 
 import (
 	"crypto/x509"
-	"net"
 	"slices"
 	"strings"
 	"time"
@@ -287,7 +286,7 @@ func usagesOf(c *x509.Certificate) usages {
 const registryOID = "2.25.610837421.1"
 
 func looksLikeName(cn string) bool {
-	return strings.ContainsAny(cn, ".:/@") || net.ParseIP(cn) != nil
+	return strings.ContainsAny(cn, ".:/@") // IP addresses, too, have dots or colons
 }
 
 func subjectOf(id NodeID) string {

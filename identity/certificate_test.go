@@ -57,6 +57,13 @@ func sans(names ...asn1.RawValue) func(*x509.Certificate) {
 	}
 }
 
+// trailingNames puts bytes behind the sequence of names.
+func trailingNames(c *x509.Certificate) {
+	sans(generalName(6, dbURI))(c)
+	last := &c.ExtraExtensions[len(c.ExtraExtensions)-1]
+	last.Value = append(last.Value, 5, 0)
+}
+
 func generalName(tag int, content string) asn1.RawValue {
 	return asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: tag, Bytes: []byte(content)}
 }
@@ -148,6 +155,9 @@ func TestProfile(t *testing.T) {
 		{"refuses an otherName", "databaseservice", identity.ClientUse, sans(generalName(6, dbURI), asn1.RawValue{Class: 2, Tag: 0, IsCompound: true, Bytes: []byte{6, 1, 42, 0xA0, 2, 5, 0}}), true},
 		{"refuses a directory name", "databaseservice", identity.ClientUse, sans(generalName(6, dbURI), asn1.RawValue{Class: 2, Tag: 4, IsCompound: true, Bytes: []byte{0x30, 0}}), true},
 		{"refuses a registered id", "databaseservice", identity.ClientUse, sans(generalName(6, dbURI), generalName(8, "\x2a")), true},
+		{"refuses a name of no kind", "databaseservice", identity.ClientUse, sans(generalName(6, dbURI), asn1.RawValue{Tag: 2, Bytes: []byte{1}}), true},
+		{"refuses bytes after the names", "databaseservice", identity.ClientUse, trailingNames, true},
+		{"accepts a leaf that began before its issuer", "databaseservice", identity.ClientUse, func(c *x509.Certificate) { c.NotBefore = now.Add(-time.Hour) }, false},
 		{"refuses a host as common name", "databaseservice", identity.ClientUse, name("db-1." + td), true},
 		{"refuses an identity as common name", "databaseservice", identity.ClientUse, name(dbURI), true},
 		{"refuses an IPv6 address as common name", "databaseservice", identity.ClientUse, name("::1"), true},
@@ -326,6 +336,10 @@ func TestProfileOfTheAuthority(t *testing.T) {
 	key, good := ca.CAServer()
 	template := *good
 	template.Extensions = nil
+	half := *ca.NodeIssuer
+	half.Extensions, half.ExtKeyUsage = nil, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+	serverOnly := certify(&half, ca.Root, ca.NodeIssuer.PublicKey, testca.Key("a/root"))
+	checkVerdict(t, ca.Bundle(), certify(&template, serverOnly, key.Public(), testca.Key("a/node")), serverOnly, identity.CAServerUse, true)
 	leaf := certify(&template, ca.RegistryIssuer, key.Public(), testca.Key("a/registry"))
 	checkVerdict(t, ca.Bundle(), leaf, ca.RegistryIssuer, identity.CAServerUse, true)
 }

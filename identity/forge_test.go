@@ -65,23 +65,23 @@ type network struct {
 	cert *identity.Certificate
 }
 
-func newNetwork(t testing.TB, service, node string) *network {
-	t.Helper()
+func newNetwork(tb testing.TB, service, node string) *network {
+	tb.Helper()
 	ca := testca.New("production", "a", now)
 	n := &network{ca: ca, b: ca.Bundle(), id: ca.ID(service, node), key: testca.Key(service + node)}
 	n.cred = ca.IssueKey(n.id, n.key)
 	cert, err := n.b.Verify(n.cred.Leaf(), n.cred.Issuer(), identity.ClientUse)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	n.cert = cert
 	return n
 }
 
 // as returns the network as seen by another of its nodes.
-func (n *network) as(t testing.TB, service, node string) *network {
-	t.Helper()
-	other := newNetwork(t, service, node)
+func (n *network) as(tb testing.TB, service, node string) *network {
+	tb.Helper()
+	other := newNetwork(tb, service, node)
 	other.ca, other.b = n.ca, n.b
 	return other
 }

@@ -2,10 +2,13 @@ package identity_test
 
 import (
 	"bytes"
+	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/asn1"
 	"encoding/base64"
 	"encoding/json"
@@ -153,6 +156,59 @@ func TestRefusesEnvelope(t *testing.T) {
 				t.Errorf("got %v, want %s", err, row.want)
 			}
 		})
+	}
+}
+
+func TestEnvelopeOpenRefuses(t *testing.T) {
+	n := newNetwork(t, "databaseservice", "db-1")
+	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := n.ca.Leaf(n.id, p384.Public())
+	input := n.token(identity.RecordTyp, "{ }")
+	input = input[:strings.LastIndexByte(input, '.')+1]
+	rows := []struct {
+		name, token string
+		leaf        *x509.Certificate
+		want        identity.Code
+	}{
+		{"a leaf with another kind of key", forge(header("ES256", "netget-record+jws", other), "{}", n.key), other, identity.BadCert},
+		{"a payload that is not canonical", n.token(identity.RecordTyp, "{ }"), n.cred.Leaf(), identity.Malformed},
+		{"its signature before its payload", input + strings.Repeat("A", 86), n.cred.Leaf(), identity.BadSignature},
+	}
+	for _, row := range rows {
+		t.Run("refuses "+row.name, func(t *testing.T) {
+			env, err := identity.ParseEnvelope(row.token, identity.RecordTyp)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := env.Open(row.leaf); identity.CodeOf(err) != row.want {
+				t.Errorf("got %v, want %s", err, row.want)
+			}
+		})
+	}
+}
+
+// The longest object is sealed and opened; the next longer one is neither.
+func TestEnvelopeOfTheGreatestSize(t *testing.T) {
+	n := newNetwork(t, "databaseservice", "db-1")
+	size := 0
+	for length := 5700; length < 6200; length++ {
+		token, err := identity.Seal(identity.RecordTyp, strings.Repeat("x", length), n.cred)
+		if err != nil {
+			if identity.CodeOf(err) != identity.Limits {
+				t.Fatal(err)
+			}
+			break
+		}
+		size = len(token)
+		if _, err := identity.ParseEnvelope(token, identity.RecordTyp); err != nil {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+	if size < identity.MaxTokenBytes-1 {
+		t.Errorf("the longest object has %d bytes, want about %d", size, identity.MaxTokenBytes)
 	}
 }
 

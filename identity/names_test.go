@@ -20,6 +20,12 @@ func TestNodeID(t *testing.T) {
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
+	if edge, err := identity.ParseNodeID("spiffe://az-09.example.org/0az9/z-a0"); err != nil || edge.String() != "spiffe://az-09.example.org/0az9/z-a0" {
+		t.Errorf("the edges of the alphabet: %v", err)
+	}
+	if _, err := identity.ParseNodeID("spiffe://" + strings.Repeat("x", 5000) + "/a/b"); len(err.Error()) > 400 {
+		t.Errorf("a refusal repeats %d bytes of what it refuses", len(err.Error()))
+	}
 	for service, want := range map[string]identity.NodeType{
 		"registry": identity.RegistryNode, "client": identity.ClientNode, "operator": identity.OperatorNode, "x": identity.ServiceNode,
 	} {
@@ -42,7 +48,7 @@ func TestNodeID(t *testing.T) {
 
 func TestParseNodeIDRefuses(t *testing.T) {
 	rows := []string{
-		"", "spiffe://", "https://production.netget.internal/a/b", "SPIFFE://production.netget.internal/a/b", "spiffe:/production.netget.internal/a/b",
+		"", "production.netget.internal/a/b", "spiffe://", "https://production.netget.internal/a/b", "SPIFFE://production.netget.internal/a/b", "spiffe:/production.netget.internal/a/b",
 		"spiffe://production.netget.internal", "spiffe://production.netget.internal/", "spiffe://production.netget.internal/a",
 		"spiffe://production.netget.internal/a/", "spiffe://production.netget.internal//b", "spiffe://production.netget.internal/a/b/",
 		"spiffe://production.netget.internal/a/b/c", "spiffe://production.netget.internal/a/b?x", "spiffe://production.netget.internal/a/b#x",

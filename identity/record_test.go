@@ -296,7 +296,7 @@ func TestStatementTime(t *testing.T) {
 
 func TestStatementOrder(t *testing.T) {
 	n := newNetwork(t, "databaseservice", "db-1")
-	make := func(epoch, sequence int64, zone string) *identity.Statement {
+	signed := func(epoch, sequence int64, zone string) *identity.Statement {
 		doc := n.record()
 		doc["epoch"], doc["sequence"] = epoch, sequence
 		doc["metadata"] = map[string]any{"zone": zone}
@@ -306,11 +306,11 @@ func TestStatementOrder(t *testing.T) {
 		}
 		return s
 	}
-	a, b, c := make(1, 9, "a"), make(2, 1, "a"), make(2, 2, "a")
+	a, b, c := signed(1, 9, "a"), signed(2, 1, "a"), signed(2, 2, "a")
 	if a.Compare(b) >= 0 || b.Compare(c) >= 0 || a.Compare(c) >= 0 || a.Compare(a) != 0 {
 		t.Error("statements are not ordered by epoch, then sequence")
 	}
-	d := make(2, 2, "b")
+	d := signed(2, 2, "b")
 	rc, rd := c.RID(), d.RID()
 	if got, want := c.Compare(d), strings.Compare(string(rc[:]), string(rd[:])); got != want || got == 0 {
 		t.Errorf("of one pair the greater rid: got %d, want %d", got, want)

@@ -24,25 +24,23 @@ func handshake(t *testing.T, client, server *tls.Config) (clientErr, serverErr e
 	deadline := time.Now().Add(10 * time.Second)
 	done := make(chan error, 1)
 	go func() {
-		raw, err := l.Accept()
+		c, err := tls.NewListener(l, server).Accept()
 		if err != nil {
 			done <- err
 			return
 		}
-		defer raw.Close()
-		done <- exchange(tls.Server(raw, server), deadline)
+		defer c.Close()
+		done <- exchange(c, deadline)
 	}()
-	raw, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
+	c, clientErr := (&tls.Dialer{Config: client}).DialContext(t.Context(), "tcp", l.Addr().String())
+	if clientErr == nil {
+		clientErr = exchange(c, deadline)
+		c.Close()
 	}
-	defer raw.Close()
-	clientErr = exchange(tls.Client(raw, client), deadline)
-	raw.Close()
 	return clientErr, <-done
 }
 
-func exchange(c *tls.Conn, deadline time.Time) error {
+func exchange(c net.Conn, deadline time.Time) error {
 	if err := c.SetDeadline(deadline); err != nil {
 		return err
 	}

@@ -96,14 +96,6 @@ func (cfg Config) checked(s settings) (Config, error) {
 	return cfg, checkURL(cfg.URL)
 }
 
-// Encrypted reports whether the keys of the authority in dir need a
-// passphrase, before anybody is asked for one. It returns [ErrNotInitialised]
-// where there is no authority.
-func Encrypted(dir string) (bool, error) {
-	s, err := readSettings(filepath.Join(dir, settingsFile))
-	return s.Encrypted, err
-}
-
 // Close gives the authority back. Whoever serves stops first.
 func (ca *CA) Close() error { return ca.store.close() }
 

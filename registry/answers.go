@@ -76,7 +76,7 @@ func (c *call) sendEntry(e *entry, snap *catalog.Snapshot, tail func() ([]byte, 
 	if d.gzipped {
 		c.w.Header().Set("Content-Encoding", "gzip")
 	}
-	return c.send(http.StatusOK, mediaType, d.body)
+	return c.send(http.StatusOK, mediaType, d.parts...)
 }
 
 // encodeBody encodes what does not depend on the head.

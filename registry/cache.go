@@ -3,6 +3,7 @@ package registry
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,6 +42,9 @@ const (
 	refreshForm      // heartbeats alone
 	listForm         // all services
 )
+
+// closing ends an object.
+var closing = []byte{'}'}
 
 func newCache() *cache { return &cache{entries: map[cacheKey]*entry{}} }
 
@@ -90,7 +94,7 @@ func (e *entry) fill(c *cache, encode func() ([]byte, error)) error {
 		c.bytes.Add(int64(len(e.body)))
 		e.packed = sync.OnceValues(func() (packed, error) {
 			p, err := pack(e.body)
-			c.bytes.Add(int64(len(p.member)))
+			c.bytes.Add(int64(len(p.begin)))
 			return p, err
 		})
 	})
@@ -106,15 +110,14 @@ func (e *entry) under(c *cache, s *catalog.Snapshot, tail func() ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
-	plain := make([]byte, 0, len(e.body)+len(end)+1)
-	plain = append(append(append(plain, e.body...), end...), '}')
+	plain := slices.Concat(e.body, end, closing)
 	made := &sealed{snapshot: s, tail: end, plain: plain}
 	made.gzip = sync.OnceValues(func() ([]byte, error) {
 		p, err := e.packed()
 		if err != nil {
 			return nil, err
 		}
-		whole := p.end(append(append(make([]byte, 0, len(end)+1), end...), '}'))
+		whole := slices.Concat(p.begin, p.end(slices.Concat(end, closing)))
 		c.bytes.Add(int64(len(whole)))
 		return whole, nil
 	})
@@ -123,9 +126,9 @@ func (e *entry) under(c *cache, s *catalog.Snapshot, tail func() ([]byte, error)
 	return made, nil
 }
 
-// A document is an encoded answer that is ready to be sent.
+// A document is an encoded answer that is ready to be sent, in parts.
 type document struct {
-	body    []byte
+	parts   [][]byte
 	gzipped bool
 }
 
@@ -140,23 +143,20 @@ func (e *entry) document(c *cache, s *catalog.Snapshot, tail func() ([]byte, err
 	if err != nil {
 		return document{}, err
 	}
-	if !gzip {
-		if extra == nil {
-			return document{body: made.plain}, nil
-		}
-		body := made.plain[: len(made.plain)-1 : len(made.plain)-1]
-		return document{body: append(append(body, extra...), '}')}, nil
-	}
-	if extra == nil {
+	switch {
+	case !gzip && extra == nil:
+		return document{[][]byte{made.plain}, false}, nil
+	case !gzip:
+		return document{[][]byte{made.plain[:len(made.plain)-1], extra, closing}, false}, nil
+	case extra == nil:
 		whole, err := made.gzip()
-		return document{whole, true}, err
+		return document{[][]byte{whole}, true}, err
 	}
 	p, err := e.packed()
 	if err != nil {
 		return document{}, err
 	}
-	end := append(make([]byte, 0, len(made.tail)+len(extra)+1), made.tail...)
-	return document{p.end(append(append(end, extra...), '}')), true}, nil
+	return document{[][]byte{p.begin, p.end(slices.Concat(made.tail, extra, closing))}, true}, nil
 }
 
 // consistency encodes the member that links a version which the caller knows

@@ -28,7 +28,7 @@ func (n *node) document(path string, gzipped bool) []byte {
 
 // gunzip decodes exactly one gzip member, so that readers which know no more
 // than one are served too.
-func gunzip(t testing.TB, member []byte) []byte {
+func gunzip(t *testing.T, member []byte) []byte {
 	t.Helper()
 	in := bytes.NewReader(member)
 	z, err := gzip.NewReader(in)

@@ -29,12 +29,20 @@ type world struct {
 }
 
 // newWorld makes a network on a memory store.
-func newWorld(t testing.TB, network string, now func() time.Time) *world {
+func newWorld(t *testing.T, network string, now func() time.Time) *world {
 	t.Helper()
 	return newWorldOn(t, network, now, memstore.New())
 }
 
-func newWorldOn(t testing.TB, network string, now func() time.Time, store catalog.Store) *world {
+func newWorldOn(t *testing.T, network string, now func() time.Time, store catalog.Store) *world {
+	t.Helper()
+	w := newClosedWorld(t, network, now, store)
+	w.open(t)
+	return w
+}
+
+// newClosedWorld makes a network whose catalog is not open yet.
+func newClosedWorld(t *testing.T, network string, now func() time.Time, store catalog.Store) *world {
 	t.Helper()
 	ca := testca.New(network, network, now())
 	w := &world{ca: ca, source: ca.Source(ca.ID("registry", "reg-1")), now: now}
@@ -43,15 +51,20 @@ func newWorldOn(t testing.TB, network string, now func() time.Time, store catalo
 	if err != nil {
 		t.Fatal(err)
 	}
+	return w
+}
+
+// open opens the catalog and runs it until the test ends.
+func (w *world) open(t *testing.T) {
+	t.Helper()
 	if err := w.catalog.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	background(t, w.catalog.Run)
-	return w
 }
 
 // background runs something until the test ends, and waits for it.
-func background(t testing.TB, run func(context.Context) error) (stop func()) {
+func background(t *testing.T, run func(context.Context) error) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
@@ -74,7 +87,7 @@ type served struct {
 }
 
 // serve starts a registry for worlds; edit may change its configuration.
-func serve(t testing.TB, edit func(*registry.Config), worlds ...*world) *served {
+func serve(t *testing.T, edit func(*registry.Config), worlds ...*world) *served {
 	t.Helper()
 	cfg := registry.Config{Now: worlds[0].now, ReadRate: 1e6, ReadBurst: 1e6}
 	for _, w := range worlds {
@@ -98,7 +111,7 @@ func serve(t testing.TB, edit func(*registry.Config), worlds ...*world) *served 
 
 // A node is one caller with its own connections.
 type node struct {
-	t      testing.TB
+	t      *testing.T
 	id     identity.NodeID
 	source *identity.Source
 	http   *http.Client
@@ -109,7 +122,7 @@ type node struct {
 
 // newNode returns a caller of w's network at s. Every request and response is
 // checked against the OpenAPI document.
-func newNode(t testing.TB, w *world, s *served, service, label string) *node {
+func newNode(t *testing.T, w *world, s *served, service, label string) *node {
 	t.Helper()
 	id := w.ca.ID(service, label)
 	src := w.ca.Source(id)
@@ -136,7 +149,7 @@ type reply struct {
 	body   []byte
 }
 
-func (r reply) problem(t testing.TB) *identity.ProblemError {
+func (r reply) problem(t *testing.T) *identity.ProblemError {
 	t.Helper()
 	if got := r.header.Get("Content-Type"); got != discovery.ProblemType {
 		t.Fatalf("status %d with a body of type %q: %.200s", r.status, got, r.body)
@@ -181,7 +194,7 @@ func (n *node) post(path, mediaType string, body []byte) reply {
 }
 
 // want fails unless the reply has the status.
-func want(t testing.TB, r reply, status int) reply {
+func want(t *testing.T, r reply, status int) reply {
 	t.Helper()
 	if r.status != status {
 		t.Fatalf("got status %d, want %d: %.300s", r.status, status, r.body)
@@ -190,7 +203,7 @@ func want(t testing.TB, r reply, status int) reply {
 }
 
 // refused fails unless the reply is a problem of the class.
-func refused(t testing.TB, r reply, status int, code identity.Code) {
+func refused(t *testing.T, r reply, status int, code identity.Code) {
 	t.Helper()
 	if p := r.problem(t); p.Status != status || p.Code != code {
 		t.Fatalf("got %d %s, want %d %s", p.Status, p.Code, status, code)
@@ -256,7 +269,7 @@ func names(v *discovery.View) string {
 }
 
 // read reads a response to its end.
-func read(t testing.TB, res *http.Response) reply {
+func read(t *testing.T, res *http.Response) reply {
 	t.Helper()
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)

@@ -68,6 +68,9 @@ func (s *Server) postHeartbeat(c *call) error {
 
 // beatInterval returns how often the node's listed record promises a token.
 func beatInterval(snap *catalog.Snapshot, node identity.NodeID) time.Duration {
+	if snap == nil {
+		return unknownInterval
+	}
 	service := snap.Service(node.Service())
 	if service == nil {
 		return unknownInterval

@@ -49,11 +49,11 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write(append(body, '\n')) // whoever asked may be gone
 }
 
-// readiness judges the server: it is being served, and every network has a
-// head that clients would take.
+// readiness judges the server: it is not stopping, and every network has a head
+// that clients would take.
 func (s *Server) readiness() readiness {
 	r := readiness{Status: "ok", Networks: []networkReadiness{}}
-	if !s.serving.Load() {
+	if s.stopped.Load() {
 		r.Status = "unavailable"
 	}
 	for _, n := range s.tenants {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/neurons-me/netget/registry"
+	"github.com/neurons-me/netget/registry/catalog/memstore"
 )
 
 // plain gets a page of an operations port.
@@ -32,7 +33,7 @@ func plain(t *testing.T, addr, path string) (status int, body string) {
 	return res.StatusCode, string(text)
 }
 
-func listen(t testing.TB) net.Listener {
+func listen(t *testing.T) net.Listener {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -42,7 +43,7 @@ func listen(t testing.TB) net.Listener {
 }
 
 func TestOperationsPort(t *testing.T) {
-	w := newWorld(t, "production", time.Now)
+	w := newClosedWorld(t, "production", time.Now, memstore.New())
 	s, err := registry.New(registry.Config{Networks: []registry.Network{{Source: w.source, Catalog: w.catalog}}})
 	if err != nil {
 		t.Fatal(err)
@@ -54,8 +55,9 @@ func TestOperationsPort(t *testing.T) {
 		t.Errorf("/livez: %d", status)
 	}
 	if status, body := plain(t, addr, "/readyz"); status != http.StatusServiceUnavailable {
-		t.Errorf("/readyz before it serves: %d %s", status, body)
+		t.Errorf("/readyz before the catalog is open: %d %s", status, body)
 	}
+	w.open(t)
 	stop := background(t, func(ctx context.Context) error { return s.Serve(ctx, api) })
 	n := newNode(t, w, &served{s, api.Addr().String(), stop}, "databaseservice", "db-1")
 	n.register(1)

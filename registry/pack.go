@@ -15,9 +15,9 @@ const (
 // A packed is the beginning of a gzip member whose end is still open, so that
 // one compressed body can be sent with many ends.
 type packed struct {
-	member []byte // gzip header and deflate blocks up to a byte boundary
-	crc    uint32
-	size   uint32
+	begin []byte // gzip header and deflate blocks up to a byte boundary
+	crc   uint32
+	size  uint32
 }
 
 // pack compresses body. Sources: RFC 1952 section 2.3 (the header: deflate, no
@@ -38,12 +38,11 @@ func pack(body []byte) (packed, error) {
 	return packed{bytes.Clone(out.Bytes()), crc32.ChecksumIEEE(body), uint32(len(body))}, nil //nolint:gosec // bodies have at most 32 MiB
 }
 
-// end returns the whole member: what was packed, then tail as it is in stored
-// blocks (RFC 1951 section 3.2.4), then checksum and length.
+// end returns what follows the packed beginning: tail as it is in stored blocks
+// (RFC 1951 section 3.2.4), then checksum and length.
 func (p packed) end(tail []byte) []byte {
 	crc, size := crc32.Update(p.crc, crc32.IEEETable, tail), p.size+uint32(len(tail)) //nolint:gosec // modulo 2^32 by RFC 1952
-	out := make([]byte, 0, len(p.member)+len(tail)+5*(1+len(tail)/maxStored)+8)
-	out = append(out, p.member...)
+	out := make([]byte, 0, len(tail)+5*(1+len(tail)/maxStored)+8)
 	for {
 		n := min(len(tail), maxStored)
 		final := byte(0)
@@ -51,8 +50,8 @@ func (p packed) end(tail []byte) []byte {
 			final = finalBlock
 		}
 		out = append(out, final)
-		out = binary.LittleEndian.AppendUint16(out, uint16(n))  //nolint:gosec // at most maxStored
-		out = binary.LittleEndian.AppendUint16(out, ^uint16(n)) //nolint:gosec // at most maxStored
+		out = binary.LittleEndian.AppendUint16(out, uint16(n))
+		out = binary.LittleEndian.AppendUint16(out, ^uint16(n))
 		out = append(out, tail[:n]...)
 		if tail = tail[n:]; final == finalBlock {
 			break

@@ -119,7 +119,8 @@ func (s *Server) logRefusal(w http.ResponseWriter, r *http.Request, p identity.P
 	if counted, ok := w.(*countedWriter); ok && counted.audited {
 		level = slog.LevelDebug
 	}
-	if _, behind := errors.AsType[*behindError](err); behind || identity.CodeOf(err) == "" && p.Code == identity.Unavailable {
+	_, behind := errors.AsType[*behindError](err)
+	if behind || identity.CodeOf(err) == "" && p.Code == identity.Unavailable {
 		level = slog.LevelWarn
 	}
 	attrs := []slog.Attr{
@@ -128,6 +129,10 @@ func (s *Server) logRefusal(w http.ResponseWriter, r *http.Request, p identity.P
 	}
 	if c := connOf(r.Context()).caller.Load(); c != nil {
 		attrs = append(attrs, slog.String("network", c.network.name()), slog.String("caller", c.id().String()))
+	}
+	if behind {
+		s.cfg.Logger.LogAttrs(r.Context(), level, "a caller has seen a later version than ours", attrs...)
+		return
 	}
 	s.cfg.Logger.LogAttrs(r.Context(), level, "request refused", attrs...)
 }

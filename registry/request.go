@@ -14,7 +14,7 @@ import (
 // maxInteger is the greatest integer of the protocol.
 const maxInteger = 1<<53 - 1
 
-// readBody reads a body of at most most bytes; a larger one is refused.
+// readBody reads a body that may have so many bytes; a larger one is refused.
 func readBody(r *http.Request, most int64) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, most+1))
 	if _, large := errors.AsType[*http.MaxBytesError](err); large || int64(len(body)) > most {

@@ -36,7 +36,7 @@ type Server struct {
 	budgets *budgets
 	metrics *metrics
 	routes  http.Handler
-	serving atomic.Bool
+	stopped atomic.Bool // nobody is let in any more
 }
 
 // New checks the configuration and returns a server. It does no I/O. Networks
@@ -78,8 +78,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer sweeper.Wait()
 	defer stop()
 
-	s.serving.Store(true)
-	defer s.serving.Store(false)
+	stopping := context.AfterFunc(ctx, func() { s.stopped.Store(true) })
+	defer stopping()
+	defer s.stopped.Store(true)
 	return run(ctx, server, serve, "serving the registry")
 }
 

@@ -90,17 +90,18 @@ func (r *Renewer) Run(ctx context.Context) error {
 			}
 			continue
 		}
-		if err := r.attempt(ctx, current); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			tried = tried.after(err, r.cfg.Now())
-			if tried.last.After(current.Credential.Leaf().NotAfter.Add(r.cfg.Grace)) {
-				return fmt.Errorf("%w: %w", ErrCertificateOver, err)
-			}
+		err := r.attempt(ctx, current)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err == nil {
+			tried = attempts{last: r.cfg.Now()}
 			continue
 		}
-		tried = attempts{last: r.cfg.Now()}
+		tried = tried.after(err, r.cfg.Now())
+		if tried.last.After(current.Credential.Leaf().NotAfter.Add(r.cfg.Grace)) {
+			return fmt.Errorf("%w: %w", ErrCertificateOver, err)
+		}
 	}
 }
 

@@ -44,8 +44,8 @@ func bubble(t *testing.T, test func(t *testing.T, f *fakeCA, src *identity.Sourc
 	})
 }
 
-// run starts a renewer and returns how to stop it; stop returns Run's error.
-func run(t *testing.T, cfg enroll.RenewerConfig) (r *enroll.Renewer, stop func() error) {
+// run starts a renewer and returns how to stop it, which returns Run's error.
+func run(t *testing.T, cfg enroll.RenewerConfig) (*enroll.Renewer, func() error) {
 	t.Helper()
 	r, err := enroll.NewRenewer(cfg)
 	if err != nil {
@@ -61,7 +61,8 @@ func run(t *testing.T, cfg enroll.RenewerConfig) (r *enroll.Renewer, stop func()
 }
 
 func TestRenewerRenewsAtHalfLife(t *testing.T) {
-	bubble(t, func(t *testing.T, f *fakeCA, src *identity.Source) {
+	bubble(t, func(t *testing.T, _ *fakeCA, src *identity.Source) {
+		t.Helper()
 		var renewals atomic.Int32
 		r, stop := run(t, enroll.RenewerConfig{Source: src, Renewed: func(*enroll.Result) { renewals.Add(1) }})
 		due := enroll.RenewAt(src.Identity())
@@ -88,6 +89,7 @@ func TestRenewerRenewsAtHalfLife(t *testing.T) {
 
 func TestRenewerTriesUntilTheAuthorityIsBack(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fakeCA, src *identity.Source) {
+		t.Helper()
 		f.set(func(f *fakeCA) {
 			f.refuse = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }
 		})
@@ -110,6 +112,7 @@ func TestRenewerTriesUntilTheAuthorityIsBack(t *testing.T) {
 
 func TestRenewerEndsAfterTheGrace(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fakeCA, src *identity.Source) {
+		t.Helper()
 		f.set(func(f *fakeCA) {
 			f.refuse = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }
 		})
@@ -130,6 +133,7 @@ func TestRenewerEndsAfterTheGrace(t *testing.T) {
 
 func TestRenewerTakesOverWhatAnotherProgramRenewed(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fakeCA, src *identity.Source) {
+		t.Helper()
 		due := enroll.RenewAt(src.Identity())
 		time.Sleep(time.Until(due) - time.Minute)
 		other, err := identity.NewSource(src.Folder())
@@ -153,6 +157,7 @@ func TestRenewerTakesOverWhatAnotherProgramRenewed(t *testing.T) {
 
 func TestRenewerHonoursRetryAfter(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fakeCA, src *identity.Source) {
+		t.Helper()
 		f.set(func(f *fakeCA) {
 			f.refuse = func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Retry-After", "600")
@@ -175,6 +180,7 @@ func TestRenewerHonoursRetryAfter(t *testing.T) {
 // in a tight loop.
 func TestRenewerTriesOftenBeforeAShortLifeEnds(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fakeCA, src *identity.Source) {
+		t.Helper()
 		next := *src.Identity()
 		next.Credential = f.ca.IssueKey(next.ID(), newKey(), func(c *x509.Certificate) { c.NotAfter = start.Add(5 * time.Minute) })
 		if err := src.Replace(&next); err != nil {
@@ -196,6 +202,7 @@ func TestRenewerTriesOftenBeforeAShortLifeEnds(t *testing.T) {
 
 func TestRenewerGoesOnInMemoryWithoutItsFolder(t *testing.T) {
 	bubble(t, func(t *testing.T, _ *fakeCA, src *identity.Source) {
+		t.Helper()
 		first := src.Identity()
 		if err := os.RemoveAll(src.Folder().Dir()); err != nil {
 			t.Fatal(err)
@@ -213,6 +220,7 @@ func TestRenewerGoesOnInMemoryWithoutItsFolder(t *testing.T) {
 
 func TestRenewerRestsBetweenRenewals(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fakeCA, src *identity.Source) {
+		t.Helper()
 		f.set(func(f *fakeCA) {
 			f.edit = func(a *answer, q ask) {
 				a.Certificate[0] = f.ca.Leaf(f.ca.ID("databaseservice", "db-1"), publicKey(q.CSR), func(c *x509.Certificate) {

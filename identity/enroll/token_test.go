@@ -3,6 +3,7 @@ package enroll_test
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -29,10 +30,7 @@ func TestParseTokenRefuses(t *testing.T) {
 	f := newFakeCA(t)
 	good := f.tokenClaims(f.ca.ID("databaseservice", "db-1"))
 	set := func(name string, value any) string {
-		claims := map[string]any{}
-		for k, v := range good {
-			claims[k] = v
-		}
+		claims := maps.Clone(good)
 		if value == nil {
 			delete(claims, name)
 		} else {
@@ -41,10 +39,7 @@ func TestParseTokenRefuses(t *testing.T) {
 		return tokenText(claims)
 	}
 	netget := func(name string, value any) string {
-		inner := map[string]any{}
-		for k, v := range good["netget"].(map[string]any) {
-			inner[k] = v
-		}
+		inner := maps.Clone(good["netget"].(map[string]any))
 		inner[name] = value
 		return set("netget", inner)
 	}

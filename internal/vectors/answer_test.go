@@ -11,6 +11,10 @@ import (
 )
 
 func TestAnswers(t *testing.T) {
+	f, err := vectors.Read[vectors.Answer](folder, vectors.AnswersFile)
+	if err != nil {
+		t.Fatal(err)
+	}
 	each(t, vectors.AnswersFile, func(t *testing.T, v vectors.Answer) error {
 		t.Helper()
 		before, err := json.Marshal(v)
@@ -22,6 +26,9 @@ func TestAnswers(t *testing.T) {
 		if err == nil && v.Moved != nil {
 			got.Overtaken, err = link(v, got.Mark)
 		}
+		if again := openWarm(t, f.Vectors[0], v); identity.CodeOf(again) != identity.CodeOf(err) {
+			t.Errorf("whoever has opened a good answer before says %v", again)
+		}
 		if after, e := json.Marshal(v); e != nil || string(after) != string(before) {
 			t.Errorf("opening an answer changed the reader's marks")
 		}
@@ -31,6 +38,20 @@ func TestAnswers(t *testing.T) {
 		want(t, v.Want, got)
 		return nil
 	})
+}
+
+// openWarm opens a message with an opener that knows the records of good.
+func openWarm(t *testing.T, good, v vectors.Answer) error {
+	t.Helper()
+	o := discovery.NewOpener(bundleOf(t, v.Bundle))
+	if _, err := open(t, o, good); err != nil && v.Class == "" {
+		t.Fatal(err)
+	}
+	got, err := open(t, o, v)
+	if err == nil && v.Moved != nil {
+		_, err = link(v, got.Mark)
+	}
+	return err
 }
 
 // ask returns what the reader of a vector knows.

@@ -197,4 +197,3 @@ func serve(t *testing.T, v vectors.Answer, marks string) (address string) {
 	})
 	return "https://" + listener.Addr().String()
 }
-

@@ -57,14 +57,14 @@ func (n *node) unchecked(t testing.TB, edit func(*identity.Record)) string {
 	t.Helper()
 	n.seq++
 	r := n.fields(t)
-	r.Aud, r.V, r.Node, r.Service, r.Network = identity.Audience(n.w.ca.Bundle().NID()), 1, n.id(), n.id().Service(), "production"
+	r.Aud, r.V, r.Node, r.Service, r.Network = identity.Audience(n.w.trust.NID()), 1, n.id(), n.id().Service(), "production"
 	edit(&r)
 	return n.seal(t, identity.RecordTyp, r)
 }
 
 func (n *node) uncheckedTombstone(t testing.TB, state *identity.Statement, edit func(*identity.Tombstone)) string {
 	t.Helper()
-	tomb := identity.TombstoneFor(state, n.w.ca.Bundle().NID(), n.w.now().Unix())
+	tomb := identity.TombstoneFor(state, n.w.trust.NID(), n.w.now().Unix())
 	edit(&tomb)
 	return n.seal(t, identity.TombstoneTyp, tomb)
 }

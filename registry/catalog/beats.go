@@ -39,7 +39,7 @@ func (c *Catalog) Beat(ctx context.Context, peer *identity.Certificate, rid iden
 }
 
 func (c *Catalog) beat(node identity.NodeID, rid identity.Hash, b identity.Beat) (*BeatOutcome, error) {
-	p := c.places.get(node)
+	p := inOrder(c.places.get(node), c.bundle())
 	if p == nil {
 		return nil, identity.Refuse(identity.NotFound, "nothing is known of %s", node)
 	}

@@ -25,7 +25,6 @@ type move struct {
 // catalog's until the version is durable.
 type builder struct {
 	base    *state
-	known   func(identity.NodeID) *place
 	now     int64
 	made    int64 // of the version under way
 	crls    identity.Hash
@@ -35,9 +34,9 @@ type builder struct {
 	objects []Object
 }
 
-func newBuilder(base *state, known func(identity.NodeID) *place, now int64, crls identity.Hash) *builder {
+func newBuilder(base *state, now int64, crls identity.Hash) *builder {
 	return &builder{
-		base: base, known: known, now: now, made: max(now, base.head.Made), crls: crls,
+		base: base, now: now, made: max(now, base.head.Made), crls: crls,
 		moves: map[identity.NodeID]move{}, records: map[string]int64{}, bytes: map[string]int64{},
 	}
 }
@@ -160,6 +159,15 @@ func (b *builder) build() (*pending, error) {
 		batch.Nodes = append(batch.Nodes, m.next.row())
 	}
 	return &pending{batch: batch, next: next, moves: moves}, nil
+}
+
+// abandon answers whoever waits for a version that cannot be made.
+func (b *builder) abandon() {
+	for _, m := range b.moves {
+		if m.entry != nil {
+			m.entry.answer(nil, identity.Refuse(identity.Unavailable, "the version could not be made"))
+		}
+	}
 }
 
 // seal appends the version's leaf to the log of the version before.

@@ -44,6 +44,7 @@ func (c *Catalog) cycle(ctx context.Context, entries []*entry) error {
 		}
 		p, err := b.build()
 		if err != nil {
+			b.abandon()
 			return err
 		}
 		if err := c.commit(ctx, p); err != nil {
@@ -66,7 +67,7 @@ func (c *Catalog) gather(ctx context.Context) (*builder, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := newBuilder(c.state, c.places.get, c.now().Unix(), crls)
+	b := newBuilder(c.state, c.now().Unix(), crls)
 	c.revoke(ctx, b, bundle)
 	c.expire(b)
 	entries := c.carried
@@ -85,12 +86,12 @@ func (c *Catalog) gather(ctx context.Context) (*builder, error) {
 // or is answered.
 func (c *Catalog) consider(ctx context.Context, b *builder, bundle *identity.Bundle, e *entry) {
 	s := e.statement
-	if err := c.checkAgain(b, bundle, s); err != nil {
+	if err := checkAgain(b, bundle, s); err != nil {
 		e.answer(nil, err)
 		return
 	}
 	known := c.places.get(s.Node())
-	base := c.inOrder(known, bundle)
+	base := inOrder(known, bundle)
 	next, v, equivocates := base.next(s)
 	if known != nil {
 		next.iat = max(next.iat, known.iat)
@@ -126,20 +127,11 @@ func (c *Catalog) put(b *builder, old, next *place, e *entry) {
 }
 
 // checkAgain repeats what may have changed while the statement waited.
-func (c *Catalog) checkAgain(b *builder, bundle *identity.Bundle, s *identity.Statement) error {
+func checkAgain(b *builder, bundle *identity.Bundle, s *identity.Statement) error {
 	if s.ExpiresAt() <= b.now {
 		return identity.Refuse(identity.BadTime, "over since %d", s.ExpiresAt())
 	}
 	return bundle.CheckRevoked(s.Certificate())
-}
-
-// inOrder returns what the order rule compares with: a place without the
-// tombstone of an operator who was revoked.
-func (c *Catalog) inOrder(p *place, bundle *identity.Bundle) *place {
-	for p != nil && p.state.ByOperator() && bundle.CheckRevoked(p.state.Certificate()) != nil {
-		p = p.uncovered()
-	}
-	return p
 }
 
 // remember keeps what a refused statement taught about its node.

@@ -28,3 +28,9 @@ func Versioning(services []*discovery.Service) func(*discovery.Service) error {
 		return nil
 	}
 }
+
+// CheckRoom asks whether a service of the given size takes one more record.
+func CheckRoom(s *discovery.Service, bytes, more int64) error {
+	base := &state{services: directory{}.with(map[string]shelf{s.Name(): {s, bytes}})}
+	return newBuilder(base, 0, identity.Hash{}).checkRoom(s.Name(), 1, more)
+}

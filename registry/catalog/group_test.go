@@ -2,6 +2,7 @@ package catalog_test
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -107,4 +108,16 @@ func TestMoreChangesThanOneVersionTakes(t *testing.T) {
 		}
 		w.restart(t)
 	})
+}
+
+func TestServicesHaveTheirLimits(t *testing.T) {
+	w := newWorld(t)
+	one := discovery.Listed{Record: w.node(t, "billing", "b-1").record(t), Status: discovery.Up, Since: 1}
+	full := discovery.NewService("billing", slices.Repeat([]discovery.Listed{one}, discovery.MaxServiceRecords))
+	wantClass(t, catalog.CheckRoom(full, 1000, 1000), identity.Limits)
+	small := discovery.NewService("billing", []discovery.Listed{one})
+	wantClass(t, catalog.CheckRoom(small, discovery.MaxServiceBytes-999, 1000), identity.Limits)
+	if err := catalog.CheckRoom(small, discovery.MaxServiceBytes-1000, 1000); err != nil {
+		t.Errorf("just within the limits: %v", err)
+	}
 }

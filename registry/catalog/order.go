@@ -63,3 +63,12 @@ func greater(a, b *identity.Statement) *identity.Statement {
 	}
 	return a
 }
+
+// inOrder returns what the order rule compares with: a place without the
+// tombstone of an operator who was revoked.
+func inOrder(p *place, bundle *identity.Bundle) *place {
+	for p != nil && p.state.ByOperator() && bundle.CheckRevoked(p.state.Certificate()) != nil {
+		p = p.uncovered()
+	}
+	return p
+}

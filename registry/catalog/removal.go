@@ -49,8 +49,8 @@ func (c *Catalog) revoke(ctx context.Context, b *builder, bundle *identity.Bundl
 
 // uncover lists again what a revoked operator has removed.
 func (c *Catalog) uncover(ctx context.Context, b *builder, bundle *identity.Bundle, p *place) {
-	back := c.inOrder(p, bundle)
-	if back == p || back == nil || back.state.IsTombstone() || c.checkAgain(b, bundle, back.state) != nil {
+	back := inOrder(p, bundle)
+	if back == p || back == nil || back.state.IsTombstone() || checkAgain(b, bundle, back.state) != nil {
 		return
 	}
 	if err := b.put(p, back, nil); err != nil {

@@ -21,6 +21,7 @@ import (
 // A world is one network with its authority, one registry and its store.
 type world struct {
 	ca    *testca.Authority
+	trust *identity.Bundle // of ca, without CRLs
 	src   *identity.Source
 	store *memstore.Store
 	log   *syncBuffer
@@ -37,7 +38,7 @@ func newWorld(t testing.TB) *world {
 	ca := testca.New("production", "catalog", time.Now())
 	return &world{
 		ca: ca, src: ca.Source(ca.ID("registry", "r-1")), store: memstore.New(), log: &syncBuffer{}, now: time.Now,
-		opener: discovery.NewOpener(ca.Bundle()),
+		trust: ca.Bundle(), opener: discovery.NewOpener(ca.Bundle()),
 	}
 }
 
@@ -109,7 +110,7 @@ func (w *world) node(t testing.TB, service, label string) *node {
 
 func (w *world) as(t testing.TB, cred *identity.Credential) *node {
 	t.Helper()
-	cert, err := w.ca.Bundle().Verify(cred.Leaf(), cred.Issuer(), identity.ClientUse)
+	cert, err := w.trust.Verify(cred.Leaf(), cred.Issuer(), identity.ClientUse)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +127,7 @@ func (n *node) record(t testing.TB, edit ...func(*identity.Record)) *identity.St
 	for _, e := range edit {
 		e(&r)
 	}
-	s, err := identity.SignRecord(r, n.cred, n.w.ca.Bundle())
+	s, err := identity.SignRecord(r, n.cred, n.w.trust)
 	if err != nil {
 		t.Fatalf("signing a record: %v", err)
 	}
@@ -154,7 +155,7 @@ func (n *node) fields(t testing.TB) identity.Record {
 func (n *node) tombstone(t testing.TB, state *identity.Statement) *identity.Statement {
 	t.Helper()
 	n.seq++
-	s, err := identity.SignTombstone(identity.TombstoneFor(state, n.w.ca.Bundle().NID(), n.w.now().Unix()), n.cred, n.w.ca.Bundle())
+	s, err := identity.SignTombstone(identity.TombstoneFor(state, n.w.trust.NID(), n.w.now().Unix()), n.cred, n.w.trust)
 	if err != nil {
 		t.Fatalf("signing a tombstone: %v", err)
 	}
@@ -164,12 +165,12 @@ func (n *node) tombstone(t testing.TB, state *identity.Statement) *identity.Stat
 // removal signs an operator's tombstone for state.
 func (n *node) removal(t testing.TB, state *identity.Statement, edit ...func(*identity.Tombstone)) *identity.Statement {
 	t.Helper()
-	tomb := identity.TombstoneFor(state, n.w.ca.Bundle().NID(), n.w.now().Unix())
+	tomb := identity.TombstoneFor(state, n.w.trust.NID(), n.w.now().Unix())
 	tomb.Sequence = identity.OperatorSequence
 	for _, e := range edit {
 		e(&tomb)
 	}
-	s, err := identity.SignTombstone(tomb, n.cred, n.w.ca.Bundle())
+	s, err := identity.SignTombstone(tomb, n.cred, n.w.trust)
 	if err != nil {
 		t.Fatalf("signing an operator's tombstone: %v", err)
 	}
@@ -256,7 +257,7 @@ func (w *world) changes(t testing.TB, version int64) []discovery.Change {
 	return list
 }
 
-// revokes puts a bundle in force that revokes certificates.
+// revoke puts a bundle in force that revokes certificates.
 func (w *world) revoke(t testing.TB, number int64, certs ...*identity.Certificate) {
 	t.Helper()
 	var leaves []*x509.Certificate
@@ -285,7 +286,7 @@ func wantClass(t testing.TB, err error, want identity.Code) {
 	}
 }
 
-// same requires that the stores hold the same, but for versions signed again.
+// wantUnchanged requires that the stores hold the same, but for versions signed again.
 func wantUnchanged(t testing.TB, before, after memstore.Contents) {
 	t.Helper()
 	if diff := cmp.Diff(before, after, cmp.Comparer(func(a, b identity.NodeID) bool { return a == b })); diff != "" {

@@ -40,6 +40,7 @@ func testBeats(t *testing.T, p Place) {
 	network := domain(t, "production")
 	s, other, h := p.Open(t, network), p.Open(t, network), NewHistory(network)
 	h.Commit(t, s, h.Row(t, 1, 1), h.Row(t, 2, 1))
+	saveBeat(t, s, h, 1, 1, 8)
 	h.Beats[h.Node(t, 1)] = saveBeat(t, s, h, 1, 1, 9)
 	saveBeat(t, s, h, 1, 1, 9)
 	h.Beats[h.Node(t, 2)] = saveBeat(t, other, h, 2, 1, 1)

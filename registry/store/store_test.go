@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"errors"
-	"sync"
 	"testing"
 
 	"github.com/neurons-me/netget/identity"
@@ -96,35 +95,66 @@ func TestPruneFreesRows(t *testing.T) {
 	})
 }
 
-// TestPruneWhileOthersCommit lets one process bring back, again and again, an
-// object and certificates that another one is removing as old and unused.
-func TestPruneWhileOthersCommit(t *testing.T) {
-	const rounds, day = 40, 86400
-	url := testpg.URL(t)
-	writer := newStore(t, openDB(t, database.Config{URL: url}), production(t))
-	pruner := newStore(t, openDB(t, database.Config{URL: url}), production(t))
-	h := catalogtest.NewHistory(production(t))
-	for round := range rounds {
-		now := int64(catalogtest.Start + (round+1)*100*day)
-		b := h.Next(h.Row(t, 1, round%2)) // of two states one is always unused
-		b.Made = now
-		for i := range b.Objects {
-			b.Objects[i].AcceptedAt = now
-		}
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			if err := pruner.Prune(t.Context(), catalog.Horizon{Made: now - 30*day, IAT: now - 30*day}); err != nil {
-				t.Errorf("Prune: %v", err)
+// TestPruneDuringCommit runs Prune of another process when a commit has done all
+// but become durable. It brings back what Prune finds old and unused: an object,
+// or only the certificates, which a new object needs.
+func TestPruneDuringCommit(t *testing.T) {
+	const day = 86400
+	const later = catalogtest.Start + 100*day
+	for name, state := range map[string]int{"an old object": 1, "old certificates": 2} {
+		t.Run(name, func(t *testing.T) {
+			var atCommit func()
+			url := testpg.URL(t)
+			writer := newStore(t, openDB(t, database.Config{URL: url, Hook: func(m database.Moment) error {
+				if m == database.BeforeCommit && atCommit != nil {
+					atCommit()
+				}
+				return nil
+			}}), production(t))
+			watch := openDB(t, database.Config{URL: url})
+			pruner := newStore(t, openDB(t, database.Config{URL: url}), production(t))
+			h := catalogtest.NewHistory(production(t))
+			left := h.Row(t, 1, 1)
+			left.Listed, left.Status, left.Since = false, 0, 0
+			h.Commit(t, writer, left)
+			if err := pruner.Prune(t.Context(), catalog.Horizon{IAT: later}); err != nil { // its row, but nothing else
+				t.Fatal(err)
+			}
+
+			pruned := make(chan error, 1)
+			atCommit = func() {
+				go func() {
+					pruned <- pruner.Prune(t.Context(), catalog.Horizon{Made: later - 30*day, IAT: later - 30*day})
+				}()
+				awaitLock(t, watch, pruned)
+			}
+			b := h.Next(h.Row(t, 1, state))
+			b.Objects[0].AcceptedAt = later
+			if err := writer.Commit(t.Context(), b); err != nil {
+				t.Fatalf("Commit: %v", err)
+			}
+			if err := <-pruned; err != nil {
+				t.Fatalf("Prune: %v", err)
+			}
+			_, loaded, err := catalogtest.Contents(t.Context(), writer)
+			if err != nil || len(loaded.Objects) != 1 {
+				t.Fatalf("got %d objects, %v, want the state", len(loaded.Objects), err)
 			}
 		})
-		if err := writer.Commit(t.Context(), b); err != nil {
-			t.Fatalf("Commit: %v", err)
-		}
-		wg.Wait()
-		h.Apply(b)
-		_, loaded, err := catalogtest.Contents(t.Context(), writer)
-		if err != nil || len(loaded.Objects) != 1 || loaded.Objects[0].RID != h.Row(t, 1, round%2).State {
-			t.Fatalf("round %d: got %d objects, %v, want the state", round, len(loaded.Objects), err)
+	}
+}
+
+// awaitLock waits until a process waits for another one's lock, or done is full.
+func awaitLock(t *testing.T, db *database.DB, done <-chan error) {
+	t.Helper()
+	for waiting := int64(0); waiting == 0 && len(done) == 0; {
+		err := db.Read(t.Context(), func(q *database.Query) error {
+			return q.Get(t.Context(), `SELECT count(*) FROM pg_stat_activity
+				WHERE datname = current_database() AND wait_event_type = 'Lock'`, nil, &waiting)
+		})
+		if err != nil {
+			t.Errorf("looking for locks: %v", err)
+			return
 		}
 	}
 }

@@ -45,6 +45,8 @@ func explainClass(err error) error {
 	switch refusal.Code { //nolint:exhaustive // the others mean the same wherever they come from
 	case identity.Malformed, identity.Limits:
 		return cli.Usage("%s", refusal.Reason)
+	case identity.Unavailable:
+		return cli.Hint(err, "try again, and see the log of the authority; registries enrol only where the registry issuer's key is")
 	case identity.NotFound:
 		return cli.Hint(err, "'netget-ca network list' shows the networks, 'netget-ca registries list' the registries")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/neurons-me/netget/internal/cli"
 	"github.com/neurons-me/netget/pki"
@@ -61,6 +62,9 @@ func (a Authority) Network(ctx context.Context, name string) (pki.Network, error
 }
 
 func network(_ context.Context, ca *pki.CA, name string) (pki.Network, error) {
+	if err := checkChoice(ca, name); err != nil {
+		return pki.Network{}, err
+	}
 	return ca.Network(name)
 }
 
@@ -70,12 +74,27 @@ func (a Authority) Token(ctx context.Context, r pki.TokenRequest) (pki.Token, er
 }
 
 func token(ctx context.Context, ca *pki.CA, r pki.TokenRequest) (pki.Token, error) {
+	if err := checkChoice(ca, r.Network); err != nil {
+		return pki.Token{}, err
+	}
 	// An authority without a port of its own has one while it serves.
 	if u, err := url.Parse(ca.URL()); err == nil && u.Port() == "0" {
 		return pki.Token{}, cli.Hint(cli.Usage("the authority has no fixed port, and does not run"),
 			"start 'netget-ca serve' first: tokens name the address where it answers")
 	}
 	return ca.Token(ctx, r)
+}
+
+// checkChoice wants a network to be named where there are several.
+func checkChoice(ca *pki.CA, name string) error {
+	var names []string
+	for _, n := range ca.Networks() {
+		names = append(names, n.Network)
+	}
+	if name != "" || len(names) == 1 {
+		return nil
+	}
+	return cli.Hint(cli.Usage("there are %d networks: name one", len(names)), "give --network, one of: %s", strings.Join(names, ", "))
 }
 
 // A RegistryAddress is one URL of one registry of a network.
@@ -92,6 +111,9 @@ func (a Authority) AddRegistry(ctx context.Context, r RegistryAddress) ([]pki.Re
 }
 
 func addRegistry(ctx context.Context, ca *pki.CA, r RegistryAddress) ([]pki.Registry, error) {
+	if err := checkChoice(ca, r.Network); err != nil {
+		return nil, err
+	}
 	if _, err := ca.AddRegistry(ctx, r.Network, r.Node, r.URL); err != nil {
 		return nil, err
 	}
@@ -104,6 +126,9 @@ func (a Authority) RemoveRegistry(ctx context.Context, r RegistryAddress) ([]pki
 }
 
 func removeRegistry(ctx context.Context, ca *pki.CA, r RegistryAddress) ([]pki.Registry, error) {
+	if err := checkChoice(ca, r.Network); err != nil {
+		return nil, err
+	}
 	if err := ca.RemoveRegistry(ctx, r.Network, r.URL); err != nil {
 		return nil, err
 	}

@@ -25,8 +25,8 @@ type ServerConfig struct {
 	OpsAddress string     // host:port, or "off"
 
 	// PublicURL is where nodes reach the API, the audience of join tokens.
-	// Empty: where it listens, or that of Init when it listens at every
-	// address of the machine. A port 0 in it stands for the port taken.
+	// Empty: where it listens, which must be one address then. A port 0 in
+	// it stands for the port taken.
 	PublicURL string
 }
 
@@ -81,15 +81,15 @@ func diagnose(ctx context.Context, cfg pki.Config, taken error) error {
 	return taken
 }
 
-// runURL returns the public URL of a run that listens at bound, "" for that of
-// Init.
+// runURL returns the public URL of a run that listens at bound.
 func runURL(public string, bound net.Addr) (string, error) {
 	at, err := netip.ParseAddrPort(bound.String())
 	if err != nil {
 		return "", fmt.Errorf("reading the address of the port: %w", err)
 	}
 	if public == "" && at.Addr().IsUnspecified() {
-		return "", nil
+		return "", cli.Hint(cli.Usage("%s stands for every address of this machine; nodes need one that they reach", at),
+			"say how nodes reach the authority: --public-url https://HOST:PORT")
 	}
 	if public == "" {
 		return "https://" + at.String(), nil

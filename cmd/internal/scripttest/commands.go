@@ -56,7 +56,9 @@ func reported(ts *testscript.TestScript, neg bool, args []string) {
 func get(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, len(args) == 2, "get URL STATUS")
 	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Get(args[0])
+	request, err := http.NewRequestWithContext(contextOf(ts), http.MethodGet, args[0], http.NoBody)
+	ts.Check(err)
+	response, err := client.Do(request)
 	ts.Check(err)
 	body, err := io.ReadAll(response.Body)
 	ts.Check(errors.Join(err, response.Body.Close()))
@@ -80,7 +82,7 @@ func mode(ts *testscript.TestScript, neg bool, args []string) {
 // occupy takes a port until the script ends.
 func occupy(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, len(args) == 1, "occupy NAME")
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := (&net.ListenConfig{}).Listen(contextOf(ts), "tcp", "127.0.0.1:0")
 	ts.Check(err)
 	ts.Defer(func() { _ = listener.Close() })
 	ts.Setenv(args[0], listener.Addr().String())
@@ -94,7 +96,7 @@ func connect(ts *testscript.TestScript, neg bool, args []string) {
 		ServerName: args[1], MinVersion: tls.VersionTLS13,
 		InsecureSkipVerify: true, //nolint:gosec // nothing is said over it
 	}}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(contextOf(ts), patience)
 	defer cancel()
 	conn, err := dialer.DialContext(ctx, "tcp", args[0])
 	ts.Check(err)
@@ -103,6 +105,15 @@ func connect(ts *testscript.TestScript, neg bool, args []string) {
 
 // patience is how long a command waits for something that must happen.
 const patience = time.Minute
+
+// contextOf returns the context of the test that runs the script.
+func contextOf(ts *testscript.TestScript) context.Context {
+	ctx, ok := ts.Value(contextKey{}).(context.Context)
+	if !ok {
+		ts.Fatalf("the script was not set up by Run")
+	}
+	return ctx
+}
 
 func number(ts *testscript.TestScript, text string) int {
 	n, err := strconv.Atoi(text)

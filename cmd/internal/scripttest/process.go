@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"time"
 
@@ -66,7 +65,7 @@ func launch(ts *testscript.TestScript, args []string, lines chan<- string) *proc
 	path, err := lookPath(args[0], ts.Getenv("PATH"))
 	ts.Check(err)
 	p := &process{
-		cmd:    exec.Command(path, args[1:]...),
+		cmd:    exec.CommandContext(contextOf(ts), path, args[1:]...), //nolint:gosec // what the script says
 		stdout: &output{ready: lines}, stderr: &output{ready: lines},
 		done: make(chan struct{}),
 	}
@@ -74,11 +73,10 @@ func launch(ts *testscript.TestScript, args []string, lines chan<- string) *proc
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
 	p.cmd.WaitDelay = patience // for children that keep its output open
 	ts.Check(p.cmd.Start())
-	var waiter sync.WaitGroup
-	waiter.Go(func() {
+	go func() { // kill waits for it when the script ends
 		p.err = p.cmd.Wait()
-		close(p.done) // kill waits for it when the script ends
-	})
+		close(p.done)
+	}()
 	return p
 }
 

@@ -39,6 +39,7 @@
 package scripttest
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -84,8 +85,16 @@ func setUp(e *testscript.Env) error {
 	running := &processes{byName: map[string]*process{}}
 	e.Values[processesKey{}] = running
 	e.Defer(running.kill)
+	test, ok := e.T().(testing.TB)
+	if !ok {
+		return errors.New("scripts need a test that has a context")
+	}
+	e.Values[contextKey{}] = test.Context()
 	return nil
 }
+
+// contextKey is where a script keeps the context of its test.
+type contextKey struct{}
 
 // usage ends a script that calls a command in the wrong way.
 func usage(ts *testscript.TestScript, neg, right bool, text string) {

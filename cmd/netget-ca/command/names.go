@@ -31,7 +31,7 @@ func checkNetwork(name, domain string) error {
 
 func badName(err error) error {
 	if refusal, ok := errors.AsType[*identity.Error](err); ok {
-		return cli.Hint(cli.Usage("%s", refusal.Reason), "names are of letters, digits and dashes; see 'Names and identities' in docs/protocol.md")
+		return cli.Hint(cli.Usage("%s", refusal.Reason), "choose another of letters, digits and dashes; see 'Names and identities' in docs/protocol.md")
 	}
 	return err
 }
@@ -44,7 +44,7 @@ func checkAddress(flag, address string) (everywhere bool, err error) {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		return false, cli.Hint(cli.Usage("--%s: %q is not of the form host:port", flag, address), "give --%s 127.0.0.1:8439, for example", flag)
+		return false, cli.Hint(cli.Usage("--%s: %q is not of the form host:port", flag, address), "give an address and a port, such as 127.0.0.1:8439; port 0 takes a free one")
 	}
 	addr, err := netip.ParseAddr(host)
 	return host == "" || err == nil && addr.IsUnspecified(), nil

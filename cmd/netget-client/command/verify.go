@@ -97,6 +97,9 @@ func (c *commands) verify() *cobra.Command {
 				return err
 			}
 			v, err := open(answer, bundle, o.service, at)
+			if _, refused := errors.AsType[*identity.Error](err); refused {
+				return cli.Hint(err, "do not use the answer: get it again, or check --bundle, --service and --at")
+			}
 			if err != nil {
 				return err
 			}

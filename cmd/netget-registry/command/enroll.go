@@ -79,7 +79,7 @@ func enrollRegistry(cmd *cobra.Command, p *cli.Program, arg, dir string, force b
 		return enrolled{}, err
 	}
 	folder := identity.NewFolder(paths[0])
-	result, err := enroll.Enroll(cmd.Context(), enroll.Config{Token: token, Folder: folder, Force: force, Logger: p.Logger()})
+	result, err := enroll.Enroll(cmd.Context(), enroll.Config{Token: token, Folder: folder, Force: force})
 	if err != nil {
 		return enrolled{}, cli.TokenRefused(err)
 	}

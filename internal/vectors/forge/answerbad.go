@@ -319,6 +319,20 @@ func badLogs() []vectors.Answer {
 	})...)
 }
 
+// absent lets the registry lie in a head that is asked for a service which
+// there is not.
+func absent(lie func(*discovery.Head)) func(*scene) {
+	return func(s *scene) { s.v.Service, s.lie = "billing", lie }
+}
+
+// emptied is the same with the proof for the empty map.
+func emptied(lie func(*discovery.Head)) func(*scene) {
+	return func(s *scene) {
+		absent(lie)(s)
+		s.spoil = func(a *discovery.Answer) { a.Proof = s.reg.proof(1, "billing") }
+	}
+}
+
 func badLists() []vectors.Answer {
 	records := func(name string, change func([]discovery.AnswerRecord) []discovery.AnswerRecord) spoilt {
 		return spoilt{name, sent(func(a *discovery.Answer) { a.Records = change(a.Records) })}
@@ -367,8 +381,11 @@ func badLists() []vectors.Answer {
 			s.lie = func(h *discovery.Head) { h.Made = second - 1 }
 		}},
 		{"more records than the head counts", func(s *scene) { s.lie = func(h *discovery.Head) { h.Records = 2 } }},
-		{"a head of services without records", func(s *scene) { s.lie = func(h *discovery.Head) { h.Records = 0 } }},
-		{"a head of more services than records", func(s *scene) { s.lie = func(h *discovery.Head) { h.Services = 6 } }},
-		{"a head of an empty map with a root", func(s *scene) { s.lie = func(h *discovery.Head) { h.Services, h.Records = 0, 0 } }},
+		{"a head of services without records", absent(func(h *discovery.Head) { h.Records = 0 })},
+		{"a head of more services than records", absent(func(h *discovery.Head) { h.Services = 6 })},
+		{"a head of an empty map with a root", absent(func(h *discovery.Head) { h.Services, h.Records = 0, 0 })},
+		{"a head of services without a root", emptied(func(h *discovery.Head) { h.Root = identity.Hash{} })},
+		{"a head of records without services", emptied(func(h *discovery.Head) { h.Root, h.Services = identity.Hash{}, 0 })},
+		{"a node that is listed twice", func(s *scene) { s.twice = true }},
 	})
 }

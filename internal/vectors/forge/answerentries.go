@@ -2,6 +2,8 @@ package forge
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/base64"
 	"strings"
 
@@ -85,6 +87,10 @@ func badEntries() []vectors.Answer {
 			i := newIssuer(s.ca, s.ca.Root, rootKey(), unconstrained)
 			return i.sign(t, s.creds["db-2"].Leaf().PublicKey), i.cert
 		})},
+		{"a record under a chain of more than 16 KiB", shown(func(s *scene, t *x509.Certificate) (*x509.Certificate, *x509.Certificate) {
+			i := newIssuer(s.ca, s.ca.Root, rootKey(), huge)
+			return i.sign(t, s.creds["db-2"].Leaf().PublicKey), i.cert
+		})},
 		{"a record under a leaf of which a bit was flipped", shown(func(s *scene, t *x509.Certificate) (*x509.Certificate, *x509.Certificate) {
 			der := nodeIssuer(s.ca).sign(t, s.creds["db-2"].Leaf().PublicKey).Raw
 			der[len(der)-1] ^= 1
@@ -116,6 +122,11 @@ func badEntries() []vectors.Answer {
 		{"a record with an unknown member", payload(`"v":1`, `"v":1,"w":1`)},
 		{"a record that is no token", sent(func(a *discovery.Answer) { a.Records[1].Record = "no token" })},
 	})...)
+}
+
+// huge makes a certificate larger than any chain may be.
+func huge(c *x509.Certificate) {
+	c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 2, 3}, Value: make([]byte, 16<<10)}}
 }
 
 func unconstrained(c *x509.Certificate) {

@@ -59,6 +59,8 @@ func refreshes() []vectors.Answer {
 			r.Records = append(r.Records, discovery.RefreshRecord{})
 		}),
 		one("a refresh without a list of records", identity.Malformed, nothing, func(_ *scene, r *discovery.Refresh) { r.Records = nil }),
+		one("a refresh of an absence without a list of records", identity.Malformed, func(s *scene) { s.v.Service = "billing" }, func(_ *scene, r *discovery.Refresh) { r.Records = nil }),
+		one("a refresh with a member twice", identity.Malformed, func(s *scene) { s.doc = twiceHead }, nil),
 		one("a refresh with an expired head", identity.Stale, nothing, func(s *scene, _ *discovery.Refresh) { s.v.Now = now + 100 }),
 		one("a refresh with a wrong proof", identity.Incomplete, nothing, func(s *scene, r *discovery.Refresh) { r.Proof = s.reg.proof(4, "web") }),
 		one("a refresh below the mark", identity.Rollback, func(s *scene) { s.n = 3 }, func(s *scene, _ *discovery.Refresh) { s.from = 4 }),
@@ -142,6 +144,7 @@ func receipts() []vectors.Answer {
 		one("a receipt without the path of the status", identity.Malformed, func(*scene) {}, missing(`"statusPath":`, `"path":`)),
 		one("a receipt without notes", identity.Malformed, func(*scene) {}, missing(`"notes":`, `"remarks":`)),
 		one("a receipt without status", identity.Malformed, func(*scene) {}, missing(`"status":`, `"state":`)),
+		one("a receipt with a member twice", identity.Malformed, func(s *scene) { s.doc = twiceHead }, nil),
 		one("a receipt of an expired head", identity.Stale, func(s *scene) { s.v.Now = now + 90 }, nil),
 		one("a receipt below the mark", identity.Rollback, func(s *scene) { s.n, s.from = 3, 4 }, nil),
 		one("a receipt that withholds consistency", identity.Equivocation, since(2), func(_ *scene, r *discovery.Receipt) { r.Consistency = nil }),
@@ -190,6 +193,9 @@ func nodeAnswers() []vectors.Answer {
 		}),
 		one("one node with two records", identity.Malformed, func(_ *scene, a *discovery.NodeAnswer) { a.Records = append(a.Records, a.Records[0]) }),
 		one("one node without a record", identity.Malformed, func(_ *scene, a *discovery.NodeAnswer) { a.Records = []discovery.AnswerRecord{} }),
+		one("one node with a member twice", identity.Malformed, func(s *scene, _ *discovery.NodeAnswer) { s.doc = twiceHead }),
+		one("one node without a list of certificates", identity.Malformed, func(_ *scene, a *discovery.NodeAnswer) { a.Certificates = nil }),
+		one("one node without a list of issuers", identity.Malformed, func(_ *scene, a *discovery.NodeAnswer) { a.Issuers = nil }),
 		one("one node without its certificate", identity.BadCert, func(_ *scene, a *discovery.NodeAnswer) { a.Certificates = [][]byte{} }),
 	}
 }
@@ -236,6 +242,8 @@ func serviceLists() []vectors.Answer {
 		one("a head that counts other services", incomplete, func(s *scene) { s.lie = func(h *discovery.Head) { h.Services = 3 } }, nil),
 		one("a head that counts other records", incomplete, func(s *scene) { s.lie = func(h *discovery.Head) { h.Records = 6 } }, nil),
 		one("a service with 20,001 records", identity.Limits, nothing, func(_ *scene, l *discovery.ServiceList) { l.Services[0].Count = 20_001 }),
+		one("a service without records", identity.Limits, nothing, func(_ *scene, l *discovery.ServiceList) { l.Services[0].Count = 0 }),
+		one("a list of services with a member twice", identity.Malformed, func(s *scene) { s.doc = twiceHead }, nil),
 		one("a service with an upper-case name", identity.Malformed, nothing, text(`"web"`, `"Web"`)),
 		one("a row of three members", identity.Malformed, nothing, text(`["web",2,`, `[2,`)),
 		one("a count as a fraction", identity.Malformed, nothing, text(`["web",2,`, `["web",2.5,`)),
@@ -274,7 +282,11 @@ func heads() []vectors.Answer {
 	return []vectors.Answer{
 		one("a head by itself", "", nothing, nil),
 		one("a head by itself, from an earlier version", "", since(1), nil),
+		one("a head by itself, with a member twice", identity.Malformed, func(s *scene) { s.doc = twiceHead }, nil),
 		one("a head by itself, without inclusion", identity.Malformed, nothing, func(d *discovery.HeadDocument) { d.Inclusion = nil }),
 		one("a head by itself that withholds consistency", identity.Equivocation, since(1), func(d *discovery.HeadDocument) { d.Consistency = nil }),
 	}
 }
+
+// twiceHead repeats a member of the outer JSON.
+func twiceHead(doc string) string { return replace(doc, `{"head":`, `{"head":"","head":`) }

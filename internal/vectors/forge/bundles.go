@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"math/big"
 	"time"
 
@@ -34,6 +35,9 @@ func bundles() []vectors.Certificate {
 	add("", "a bundle with two lists of one issuer, of which the newer counts", func(ca *testca.Authority, d *identity.BundleDocument) {
 		d.CRLs = [][]byte{ca.CRL(9), ca.CRL(7)}
 	}, `[["`+spki+`","9"]]`)
+	add("", "a bundle with two lists of one issuer, the newer one last", func(ca *testca.Authority, d *identity.BundleDocument) {
+		d.CRLs = [][]byte{ca.CRL(7), ca.CRL(9)}
+	}, `[["`+spki+`","9"]]`)
 	add("", "a bundle with a second root that the first handed over to", func(ca *testca.Authority, d *identity.BundleDocument) {
 		next, handover := newRoot(ca, rootKey())
 		d.Roots, d.Handovers = append(d.Roots, next.cert.Raw), [][]byte{handover}
@@ -47,16 +51,31 @@ func bundles() []vectors.Certificate {
 		next, handover := newRoot(ca, testca.Key("forger"))
 		d.Roots, d.Handovers = append(d.Roots, next.cert.Raw), [][]byte{handover}
 	}, "")
-	add(identity.BadCert, "a hand-over to another key", func(ca *testca.Authority, d *identity.BundleDocument) {
-		next, _ := newRoot(ca, rootKey())
-		d.Roots, d.Handovers = append(d.Roots, next.cert.Raw), [][]byte{ca.Root.Raw}
-	}, "")
-	add(identity.BadCert, "a hand-over that is no authority", func(ca *testca.Authority, d *identity.BundleDocument) {
-		next, _ := newRoot(ca, rootKey())
-		t := rootTemplate()
-		t.IsCA, t.KeyUsage, t.MaxPathLen = false, x509.KeyUsageDigitalSignature, 0
-		d.Roots, d.Handovers = append(d.Roots, next.cert.Raw), [][]byte{certify(t, ca.Root, next.key.Public(), rootKey()).Raw}
-	}, "")
+	handover := func(name string, change func(*x509.Certificate), key crypto.PublicKey) {
+		add(identity.BadCert, name, func(ca *testca.Authority, d *identity.BundleDocument) {
+			next, _ := newRoot(ca, rootKey())
+			t := rootTemplate()
+			change(t)
+			d.Roots, d.Handovers = append(d.Roots, next.cert.Raw), [][]byte{certify(t, ca.Root, key, rootKey()).Raw}
+		}, "")
+	}
+	next := testca.Key("next root").Public()
+	handover("a hand-over to another key", func(*x509.Certificate) {}, testca.Key("another root").Public())
+	handover("a hand-over to another name", func(t *x509.Certificate) { t.Subject.CommonName = "another root" }, next)
+	handover("a hand-over that is no authority", func(t *x509.Certificate) { t.IsCA, t.MaxPathLen = false, 0 }, next)
+	handover("a hand-over that may not sign certificates", func(t *x509.Certificate) { t.KeyUsage = x509.KeyUsageCRLSign }, next)
+	root := func(name string, make func(*testca.Authority) []byte) {
+		add(identity.BadCert, name, func(ca *testca.Authority, d *identity.BundleDocument) { d.Roots = [][]byte{make(ca)} }, "")
+	}
+	root("a root that is no certificate", func(*testca.Authority) []byte { return []byte("no certificate") })
+	root("a root that did not sign itself", func(ca *testca.Authority) []byte {
+		return certify(ca.Root, ca.Root, ca.Root.PublicKey, testca.Key("forger")).Raw
+	})
+	root("a root of more than 16 KiB", func(ca *testca.Authority) []byte {
+		t := *ca.Root
+		huge(&t)
+		return certify(&t, &t, t.PublicKey, rootKey()).Raw
+	})
 	add(identity.WrongNetwork, "a nid that is not the first root's", func(_ *testca.Authority, d *identity.BundleDocument) { d.NID = hashOf("root") }, "")
 	add(identity.WrongNetwork, "a registry of another network", func(_ *testca.Authority, d *identity.BundleDocument) {
 		d.Registries = []identity.RegistryEntry{{Registry: testca.New("development", "x", issued()).ID("registry", "r1"), Addresses: []string{}}}
@@ -75,8 +94,31 @@ func bundles() []vectors.Certificate {
 		forged.PublicKey = testca.Key("forger").Public()
 		d.CRLs = [][]byte{crl(1, &forged, testca.Key("forger"))}
 	}, "")
+	for _, c := range []struct {
+		name       string
+		extensions []pkix.Extension
+	}{
+		{"a revocation list without its number", []pkix.Extension{keyIDOf(newCA().NodeIssuer)}},
+		{"a revocation list with a negative number", []pkix.Extension{keyIDOf(newCA().NodeIssuer), listNumber(-1)}},
+		{"a revocation list without its authority's key", []pkix.Extension{listNumber(1)}},
+	} {
+		add(identity.BadCert, c.name, func(ca *testca.Authority, d *identity.BundleDocument) { d.CRLs = [][]byte{rawCRL(ca, c.extensions)} }, "")
+	}
 	add(identity.BadCert, "something that is no revocation list", func(_ *testca.Authority, d *identity.BundleDocument) { d.CRLs = [][]byte{{1, 2, 3}} }, "")
 	add(identity.Limits, "no root", func(_ *testca.Authority, d *identity.BundleDocument) { d.Roots = [][]byte{} }, "")
+	add(identity.WrongNetwork, "a service node in the list of registries", func(ca *testca.Authority, d *identity.BundleDocument) {
+		d.Registries = []identity.RegistryEntry{{Registry: ca.ID(service, "db-1"), Addresses: []string{}}}
+	}, "")
+	text := func(name, old, with string) {
+		d := replace(string(encode(newCA().BundleDocument())), old, with)
+		list = append(list, vectors.Certificate{Case: vectors.Case{Name: name, Class: identity.Malformed}, Kind: "bundle", Bundle: []byte(d)})
+	}
+	text("a bundle without roots", `"roots":`, `"trees":`)
+	text("a bundle without a list of hand-overs", `"handovers":[]`, `"handovers":null`)
+	text("a bundle without issuers", `"issuers":`, `"bosses":`)
+	text("a bundle without a list of revocation lists", `"crls":[]`, `"lists":[]`)
+	text("a bundle with a member twice", `"crls":[]`, `"crls":[],"crls":[]`)
+	text("a bundle with a short nid", `"nid":"`, `"nid":"A`)
 	add(identity.Malformed, "an upper-case network", func(_ *testca.Authority, d *identity.BundleDocument) { d.Network = "Production" }, "")
 	return list
 }
@@ -96,4 +138,33 @@ func newRoot(ca *testca.Authority, by crypto.Signer) (root issuer, handover []by
 	key := testca.Key("next root")
 	self := certify(rootTemplate(), rootTemplate(), key.Public(), key)
 	return issuer{self, key}, certify(rootTemplate(), ca.Root, key.Public(), by).Raw
+}
+
+// rawCRL returns an empty list of the node issuer with any extensions, which
+// crypto/x509 would not make.
+func rawCRL(ca *testca.Authority, extensions []pkix.Extension) []byte {
+	algorithm := pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}} // ecdsa-with-SHA256
+	tbs := must(asn1.Marshal(struct {
+		Version                int
+		Signature              pkix.AlgorithmIdentifier
+		Issuer                 asn1.RawValue
+		ThisUpdate, NextUpdate time.Time
+		Extensions             []pkix.Extension `asn1:"tag:0,explicit"`
+	}{1, algorithm, asn1.RawValue{FullBytes: ca.NodeIssuer.RawSubject}, issued(), issued().Add(24 * time.Hour), extensions}))
+	r, s := signECDSA(nodeKey(), tbs)
+	signature := must(asn1.Marshal(struct{ R, S *big.Int }{r, s}))
+	return must(asn1.Marshal(struct {
+		TBS       asn1.RawValue
+		Algorithm pkix.AlgorithmIdentifier
+		Signature asn1.BitString
+	}{asn1.RawValue{FullBytes: tbs}, algorithm, asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)}}))
+}
+
+func listNumber(n int) pkix.Extension {
+	return pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 20}, Value: must(asn1.Marshal(n))}
+}
+
+func keyIDOf(issuer *x509.Certificate) pkix.Extension {
+	value := must(asn1.Marshal([]asn1.RawValue{generalName(0, issuer.SubjectKeyId)}))
+	return pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 35}, Value: value}
 }

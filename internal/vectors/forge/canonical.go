@@ -35,6 +35,8 @@ func Canonicals() vectors.File[vectors.Canonical] {
 		{"a leading space", ` {}`}, {"a trailing space", `{} `}, {"a trailing newline", "{}\n"}, {"a second value", `{}{}`},
 		{"a space after a colon", `{"a": 1}`}, {"a space after a comma", `[1, 2]`}, {"a trailing comma in an object", `{"a":1,}`},
 		{"a trailing comma in an array", `[1,]`}, {"a missing colon", `{"a"1}`}, {"a missing comma", `[1 2]`},
+		{"a missing comma between members", `{"a":1"b":2}`}, {"a missing comma between elements", `[1"a"]`},
+		{"an object that ends at once", `{`}, {"an object that ends after a comma", `{"a":1,`}, {"a member name without its first quote", `{xa":1}`},
 		{"an object that does not end", `{"a":1`}, {"an array that does not end", `[1`}, {"a string that does not end", `"a`}, {"a member name that is no string", `{1:1}`},
 		{"a repeated member", `{"a":1,"a":1}`}, {"members out of order", `{"b":1,"a":2}`}, {"lower case before upper case", `{"a":1,"A":2}`},
 		{"a repeated member deeper down", `{"a":{"b":1,"b":1}}`}, {"a member name outside ASCII", `{"ü":1}`},

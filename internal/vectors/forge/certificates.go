@@ -116,7 +116,13 @@ func goodCertificates() []vectors.Certificate {
 	sameSerial := newSpecimen("client", service, "db-1")
 	sameSerial.now = now
 	sameSerial.crls = [][]byte{crl(1, sameSerial.ca.RegistryIssuer, registryKey(), sameSerial.leaf)}
+	extra := newSpecimen("server", "registry", "r1")
+	extra.leaf.DNSNames = append(extra.leaf.DNSNames, "r1.localhost")
+	older := newSpecimen("client", service, "db-1")
+	older.leaf.NotBefore = issued().Add(-10 * time.Minute)
 	return append(list,
+		extra.vector("a registry with a name below one of the issuer's extras", ""),
+		older.vector("a certificate from before its issuer", ""),
 		ed.vector("an Ed25519 key", ""),
 		fewer.vector("fewer names than the profile allows", ""),
 		inTime.vector("over by no more than clocks may differ", ""),
@@ -191,6 +197,7 @@ func badLeaves() []vectors.Certificate {
 		usage("server", "registry", "r1", "a registry with the DNS name of a node", func(c *x509.Certificate) {
 			c.DNSNames = append(c.DNSNames, "db-1.databaseservice.production.netget.internal")
 		}),
+		usage("server", "registry", "r1", "a registry with a wildcard below an extra", func(c *x509.Certificate) { c.DNSNames = append(c.DNSNames, "*.localhost") }),
 		usage("signing", "registry", "r1", "a signing certificate with a DNS name", func(c *x509.Certificate) { c.DNSNames = []string{"r1.registry.production.netget.internal"} }),
 		usage("signing", "registry", "r1", "a signing certificate with an IP name", func(c *x509.Certificate) { c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)} }),
 		usage("signing", "registry", "r1", "a signing certificate that may call as well", func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }),
@@ -209,11 +216,40 @@ func badLeaves() []vectors.Certificate {
 		s.spoil = func(c *x509.Certificate) { r.spoil(s, c) }
 		list = append(list, s.vector(r.name, identity.BadCert))
 	}
+	list = append(list, badAuthorities()...)
 	noAKI := newSpecimen("client", service, "db-1")
 	parent := *noAKI.issuer.cert
 	parent.SubjectKeyId = nil
 	noAKI.leaf, noAKI.alreadySpelt = certify(noAKI.leaf, &parent, noAKI.key, noAKI.issuer.key), true
 	return append(list, noAKI.vector("no authority key identifier", identity.BadCert))
+}
+
+// badAuthorities are certificates that are not for the authority's own server.
+func badAuthorities() []vectors.Certificate {
+	ca := newCA()
+	var list []vectors.Certificate
+	for _, r := range []struct {
+		name  string
+		spoil func(*x509.Certificate)
+		of    issuer
+	}{
+		{"an authority's server under another name", func(c *x509.Certificate) { c.DNSNames = []string{"localhost"} }, nodeIssuer(ca)},
+		{"an authority's server with a foreign name", func(c *x509.Certificate) { c.DNSNames = append(c.DNSNames, "example.org") }, nodeIssuer(ca)},
+		{"an authority's server with the name of registries", func(c *x509.Certificate) { c.DNSNames = append(c.DNSNames, ca.TD.RegistryName()) }, nodeIssuer(ca)},
+		{"an authority's server with an identity", func(c *x509.Certificate) {
+			c.URIs = ca.Template(ca.ID("registry", "r1")).URIs
+		}, nodeIssuer(ca)},
+		{"an authority's server that may call", func(c *x509.Certificate) { c.ExtKeyUsage = append(c.ExtKeyUsage, x509.ExtKeyUsageClientAuth) }, nodeIssuer(ca)},
+		{"an authority's server under the registry issuer", func(*x509.Certificate) {}, registryIssuer(ca)},
+	} {
+		key, good := ca.CAServer()
+		leaf := *good
+		leaf.ExtraExtensions, leaf.AuthorityKeyId = nil, nil
+		r.spoil(&leaf)
+		s := &specimen{ca: ca, use: "ca-server", key: key.Public(), issuer: r.of, leaf: r.of.sign(&leaf, key.Public()), alreadySpelt: true}
+		list = append(list, s.vector(r.name, identity.BadCert))
+	}
+	return list
 }
 
 func badIssuers() []vectors.Certificate {
@@ -268,9 +304,7 @@ func badIssuers() []vectors.Certificate {
 	spoilt("an issuer for any usage", func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageAny} })
 	spoilt("an issuer for nodes and registries", func(c *x509.Certificate) { c.UnknownExtKeyUsage = []asn1.ObjectIdentifier{oidRegistry()} })
 	spoilt("an issuer that may not sign certificates", func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign })
-	spoilt("a chain of more than 16 KiB", func(c *x509.Certificate) {
-		c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{1, 2, 3}, Value: make([]byte, 16<<10)}}
-	})
+	spoilt("a chain of more than 16 KiB", huge)
 	return list
 }
 

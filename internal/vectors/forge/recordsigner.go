@@ -269,6 +269,7 @@ func badTombstones() []vectors.Record {
 		{"a tombstone without exp", then(tombstone(nil), text(`"exp":1795435320,`, ``))},
 		{"a tombstone with v = 2", then(tombstone(nil), text(`"v":1`, `"v":2`))},
 		{"a tombstone of an upper-case network", then(tombstone(nil), text(`"network":"production"`, `"network":"Production"`))},
+		{"a tombstone of an upper-case service", then(tombstone(nil), text(`"service":"databaseservice"`, `"service":"Databaseservice"`))},
 		{"a record's payload in a tombstone's header", func(c *claim) { c.typ = identity.TombstoneTyp }},
 	})
 	return append(list, bad(identity.Limits, []row{

@@ -30,6 +30,7 @@ type scene struct {
 	lie      func(*discovery.Head)       // into version 4 and its log
 	headLie  func(*discovery.Head)       // when version 4 is signed
 	crls     [][]byte
+	twice    bool // version 4 lists db-3 twice
 
 	n, from int64 // the version that answers, and the one asked from
 	iat     int64
@@ -81,6 +82,9 @@ func (s *scene) commit(r *registry, lie func(*discovery.Head)) {
 	r.commit(first, s.puts("db-1", "web-1"), nil, s.service(service, first, "db-1"), s.service("web", first, "web-1"))
 	all := []string{"db-1", "db-2", "db-3"}
 	r.commit(second, s.puts("db-2", "db-3"), nil, s.service(service, second, all...), s.service("web", first, "web-1"))
+	if s.twice {
+		all = append(all, "db-3")
+	}
 	r.commit(third, s.puts("web-2"), lie, s.service(service, second, all...), s.service("web", third, "web-1", "web-2"))
 }
 

@@ -91,6 +91,7 @@ func tombstoneReceipts() []vectors.Answer {
 		}),
 		one("a tombstone's receipt of an expired head", identity.Stale, func(g goodbye) { g.v.Now = now + 90 }, nil),
 		one("a tombstone's receipt that withholds consistency", identity.Equivocation, func(g goodbye) { g.from = 2 }, func(_ goodbye, r *receipt) { r.Consistency = nil }),
+		one("a tombstone's receipt with a member twice", identity.Malformed, func(g goodbye) { g.doc = twiceHead }, nil),
 		one("a tombstone's receipt without inclusion", identity.Malformed, nil, func(_ goodbye, r *receipt) { r.Inclusion = nil }),
 	}
 }
