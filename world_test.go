@@ -2,6 +2,10 @@ package netget_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
@@ -120,6 +124,7 @@ func background(t *testing.T, run func(context.Context) error) (stop func()) {
 func (w *world) folder(t *testing.T, service, label string, edits ...func(*identity.Identity)) string {
 	t.Helper()
 	i := w.ca.Identity(w.ca.ID(service, label))
+	i.Credential = w.issue(t, i.ID())
 	i.Document.CA = w.caURL
 	for _, r := range w.registries {
 		i.Document.Registries = append(i.Document.Registries, identity.KnownRegistry{Registry: r.id, Addresses: []string{r.url()}})
@@ -132,6 +137,16 @@ func (w *world) folder(t *testing.T, service, label string, edits ...func(*ident
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// issue makes a credential with a key that can be written to a folder.
+func (w *world) issue(t *testing.T, id identity.NodeID, edits ...func(*x509.Certificate)) *identity.Credential {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.ca.IssueKey(id, key, edits...)
 }
 
 // node returns a node that acts with the identity of a folder and is closed at
@@ -187,7 +202,7 @@ func (r *registryNode) listed(id identity.NodeID) *identity.Statement {
 
 // submit brings a statement to the registry as the node or operator that
 // signed it would.
-func (r *registryNode) submit(t *testing.T, w *world, s *identity.Statement) {
+func (r *registryNode) submit(t *testing.T, s *identity.Statement) {
 	t.Helper()
 	if _, err := r.catalog.Submit(t.Context(), s.Token(), s.Certificate()); err != nil {
 		t.Fatal(err)

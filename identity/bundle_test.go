@@ -1,9 +1,12 @@
 package identity_test
 
 import (
+	"crypto"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/json"
 	"fmt"
 	"math/big"
@@ -236,6 +239,7 @@ func TestRevocation(t *testing.T) {
 		{"refuses a revoked leaf", [][]byte{ca.CRL(1, other.Leaf(), cred.Leaf())}, identity.Revoked},
 		{"refuses a revoked issuer", [][]byte{byRoot}, identity.Revoked},
 		{"accepts the same serial on another issuer's list", [][]byte{sameSerialElsewhere}, ""},
+		{"accepts an issuer's serial on a list that is not the root's", [][]byte{revocationList(ca.RegistryIssuer, "a/registry", 1, ca.NodeIssuer.SerialNumber)}, ""},
 		{"keeps the newer list, whichever comes first", [][]byte{ca.CRL(2, cred.Leaf()), ca.CRL(1)}, identity.Revoked},
 		{"keeps the newer list, whichever comes last", [][]byte{ca.CRL(1), ca.CRL(2, cred.Leaf())}, identity.Revoked},
 		{"forgets an older list", [][]byte{ca.CRL(1, cred.Leaf()), ca.CRL(2)}, ""},
@@ -273,8 +277,15 @@ func TestRevocationListRefuses(t *testing.T) {
 	ca := testca.New("production", "a", now)
 	forged := ca.CRL(1)
 	forged[len(forged)-3] ^= 1
+	authorityKey := pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 35}, Value: append([]byte{0x30, 22, 0x80, 20}, ca.NodeIssuer.SubjectKeyId...)}
+	if _, err := ca.Bundle().With([][]byte{rawList(ca.NodeIssuer, authorityKey, listNumber(0))}); err != nil {
+		t.Errorf("the first number: %v", err)
+	}
 	for name, der := range map[string][]byte{
 		"a forged one":                          forged,
+		"one without number":                    rawList(ca.NodeIssuer, authorityKey),
+		"one with a negative number":            rawList(ca.NodeIssuer, authorityKey, listNumber(-1)),
+		"one without authority key":             rawList(ca.NodeIssuer, listNumber(1)),
 		"one by another key":                    revocationList(ca.NodeIssuer, "a/root", 1),
 		"one by a certificate that is unlisted": revocationList(testca.New("production", "b", now).NodeIssuer, "b/node", 1),
 	} {
@@ -282,6 +293,45 @@ func TestRevocationListRefuses(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", name, err, identity.BadCert)
 		}
 	}
+}
+
+func listNumber(n int64) pkix.Extension {
+	value, err := asn1.Marshal(n)
+	if err != nil {
+		panic(err)
+	}
+	return pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 20}, Value: value}
+}
+
+// rawList is a list of the node issuer with these extensions alone, which
+// crypto/x509 would not make.
+func rawList(issuer *x509.Certificate, extensions ...pkix.Extension) []byte {
+	algorithm := pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}}
+	tbs, err := asn1.Marshal(struct {
+		Version    int
+		Algorithm  pkix.AlgorithmIdentifier
+		Issuer     asn1.RawValue
+		ThisUpdate time.Time
+		NextUpdate time.Time
+		Extensions []pkix.Extension `asn1:"tag:0,optional,explicit"`
+	}{1, algorithm, asn1.RawValue{FullBytes: issuer.RawSubject}, now, now.Add(time.Hour), extensions})
+	if err != nil {
+		panic(err)
+	}
+	digest := sha256.Sum256(tbs)
+	sig, err := testca.Key("a/node").Sign(rand.Reader, digest[:], crypto.SHA256)
+	if err != nil {
+		panic(err)
+	}
+	der, err := asn1.Marshal(struct {
+		List      asn1.RawValue
+		Algorithm pkix.AlgorithmIdentifier
+		Signature asn1.BitString
+	}{asn1.RawValue{FullBytes: tbs}, algorithm, asn1.BitString{Bytes: sig, BitLength: 8 * len(sig)}})
+	if err != nil {
+		panic(err)
+	}
+	return der
 }
 
 func TestCRLHash(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -248,6 +249,11 @@ func TestFolderCreate(t *testing.T) {
 	if err := empty.Create(bad, false); identity.CodeOf(err) != identity.WrongNetwork || empty.Exists() {
 		t.Errorf("an identity that does not hold together: %v", err)
 	}
+	bad = stored(ca, "databaseservice", "one")
+	bad.Credential = ca.IssueKey(bad.ID(), newKey(), func(c *x509.Certificate) { c.DNSNames = []string{"example.org"} })
+	if err := empty.Create(bad, false); identity.CodeOf(err) != identity.BadCert {
+		t.Errorf("a certificate that breaks the profile: %v", err)
+	}
 	bad = stored(ca, "registry", "one")
 	bad.Signing = nil
 	if err := empty.Create(bad, false); identity.CodeOf(err) != identity.Malformed {
@@ -340,24 +346,32 @@ func TestFolderSurvivesACutRenewal(t *testing.T) {
 func TestFolderLoadsDuringTheRenewalAfterACut(t *testing.T) {
 	ca := testca.New("production", "a", now)
 	first, second := files(t, create(t, stored(ca, "databaseservice", "one"))), files(t, create(t, stored(ca, "databaseservice", "one")))
-	state := maps.Clone(first)
-	state[identity.KeyFile+".next"], state[identity.CertFile] = second[identity.KeyFile], second[identity.CertFile]
-	for range 20 {
-		folder, third := put(t, state), stored(ca, "databaseservice", "one")
-		done := make(chan error)
-		go func() { done <- folder.Save(third) }()
-		for saving := true; saving; {
-			select {
-			case err := <-done:
-				if err != nil {
-					t.Fatal(err)
-				}
-				saving = false
-			default:
-				if _, err := folder.Load(); err != nil {
-					t.Error(err)
-				}
+	early := maps.Clone(first) // cut when the next key was written
+	early[identity.KeyFile+".next"] = second[identity.KeyFile]
+	late := maps.Clone(early) // cut when its certificate was, too
+	late[identity.CertFile] = second[identity.CertFile]
+	for range 10 {
+		for _, state := range []map[string]string{early, late} {
+			loadWhileSaving(t, put(t, state), stored(ca, "databaseservice", "one"))
+		}
+	}
+}
+
+func loadWhileSaving(t *testing.T, folder *identity.Folder, next *identity.Identity) {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- folder.Save(next) }()
+	for {
+		if _, err := folder.Load(); err != nil {
+			t.Error(err)
+		}
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
 			}
+			return
+		default:
 		}
 	}
 }
@@ -497,6 +511,9 @@ func TestCheckSecretFile(t *testing.T) {
 	}
 	if err := identity.CheckSecretFile(filepath.Join(dir, "link")); err != nil {
 		t.Errorf("a link to it: %v", err)
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
 	}
 	if err := identity.CheckSecretFile(dir); !errors.Is(err, identity.ErrFileMode) {
 		t.Errorf("a folder: %v", err)

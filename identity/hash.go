@@ -49,10 +49,7 @@ func (h *Hash) UnmarshalText(b []byte) error {
 // UnmarshalJSON reads the text form as a JSON string. Unlike what encoding/json
 // does by itself, null is [Malformed] and not the hash that was there before.
 func (h *Hash) UnmarshalJSON(b []byte) error {
-	if string(b) == "null" {
-		return Refuse(Malformed, "a hash is null")
-	}
-	var text string
+	var text string // null leaves it empty, which is no hash
 	if err := json.Unmarshal(b, &text); err != nil {
 		return Refuse(Malformed, "a hash is no string: %w", err)
 	}

@@ -166,7 +166,7 @@ func recordRows() []spoiled {
 	add(identity.BadTime, "an end at its beginning", one("exp", t))
 	add(identity.BadTime, "a life of more than a day", edits{set("exp", t+86401), set("heartbeat.count", 8640)})
 	add(identity.BadTime, "an end after the certificate's", edits{set("iat", t+30), set("exp", t+86401), set("heartbeat.count", 8640)})
-	add(identity.BadTime, "a beginning before the certificate's", edits{set("iat", t-61), set("exp", t+3000)})
+	add(identity.BadTime, "a beginning before the certificate's", edits{set("iat", t-61), set("exp", t+3000), set("epoch", t-61)})
 	add(identity.BadTime, "an epoch later than iat by 61 s", one("epoch", t+61))
 	add(identity.BadTime, "a beginning in the future", edits{set("iat", t+61)})
 	return rows

@@ -29,7 +29,7 @@ func ReplaceFile(path string, data []byte, perm fs.FileMode) error {
 }
 
 func fill(f *os.File, data []byte, perm fs.FileMode) error {
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was closed before, with its error, or has failed
 	if err := f.Chmod(perm); err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func fill(f *os.File, data []byte, perm fs.FileMode) error {
 
 // SyncFolder makes names created or renamed in a folder durable.
 func SyncFolder(dir string) error {
-	d, err := os.Open(dir)
+	d, err := os.Open(dir) //nolint:gosec // the caller chose the folder
 	if err != nil {
 		return err
 	}

@@ -47,10 +47,10 @@ func (b *Bundle) OpenStatement(env *Envelope, cert *Certificate) (*Statement, er
 	return s, nil
 }
 
-// checkSigner requires that cert was verified as a node's, under a root of this
-// bundle: a registry's signing certificate signs heads only.
+// checkSigner requires that cert was verified for [ClientUse], under a root of
+// this bundle: a registry's signing certificate signs heads only.
 func (b *Bundle) checkSigner(cert *Certificate) error {
-	if cert.use != ClientUse && cert.use != ServerUse {
+	if cert.use != ClientUse {
 		return Refuse(BadCert, "the certificate of %s is not one that signs statements", subjectOf(cert.id))
 	}
 	if cert.id.td != b.td || !slices.ContainsFunc(b.roots, cert.root.Equal) {

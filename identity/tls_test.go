@@ -228,9 +228,10 @@ func TestTLSDoesNotResume(t *testing.T) {
 	conf := identity.ClientTLS(ca.Source(ca.ID("databaseservice", "db-1")), fixed)
 	conf.ClientSessionCache = tls.NewLRUClientSessionCache(4)
 	resumed := false
+	var last tls.ConnectionState
 	verify := conf.VerifyConnection
 	conf.VerifyConnection = func(state tls.ConnectionState) error {
-		resumed = resumed || state.DidResume
+		resumed, last = resumed || state.DidResume, state
 		return verify(state)
 	}
 	server := registryTLS(ca, ca.Issue(ca.ID("registry", "one")).TLS(), ca.Bundle(), now)
@@ -242,7 +243,11 @@ func TestTLSDoesNotResume(t *testing.T) {
 	if resumed {
 		t.Error("the second connection resumed the first")
 	}
-	if err := verify(tls.ConnectionState{DidResume: true}); err == nil {
+	if err := verify(last); err != nil {
+		t.Error(err)
+	}
+	last.DidResume = true
+	if err := verify(last); err == nil {
 		t.Error("a resumed session is accepted")
 	}
 }

@@ -1,15 +1,11 @@
 package registry
 
 import (
-	"encoding/json"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/neurons-me/netget/discovery"
-	"github.com/neurons-me/netget/discovery/prefixmap"
 	"github.com/neurons-me/netget/registry/catalog"
 )
 
@@ -26,6 +22,7 @@ type cache struct {
 	began   time.Time           // guarded by mu; of the turn
 	entries map[cacheKey]*entry // guarded by mu
 	bytes   atomic.Int64
+	links   links
 }
 
 // A cacheKey says what was encoded: of which service, in which form.
@@ -44,7 +41,7 @@ const (
 )
 
 // closing ends an object.
-var closing = []byte{'}'}
+const closing = "}"
 
 func newCache() *cache { return &cache{entries: map[cacheKey]*entry{}} }
 
@@ -110,14 +107,14 @@ func (e *entry) under(c *cache, s *catalog.Snapshot, tail func() ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
-	plain := slices.Concat(e.body, end, closing)
+	plain := slices.Concat(e.body, end, []byte(closing))
 	made := &sealed{snapshot: s, tail: end, plain: plain}
 	made.gzip = sync.OnceValues(func() ([]byte, error) {
 		p, err := e.packed()
 		if err != nil {
 			return nil, err
 		}
-		whole := slices.Concat(p.begin, p.end(slices.Concat(end, closing)))
+		whole := slices.Concat(p.begin, p.end(end, []byte(closing)))
 		c.bytes.Add(int64(len(whole)))
 		return whole, nil
 	})
@@ -139,7 +136,7 @@ func (e *entry) document(c *cache, s *catalog.Snapshot, tail func() ([]byte, err
 	if err != nil {
 		return document{}, err
 	}
-	extra, err := consistency(s, from)
+	extra, err := c.links.get(s, from)
 	if err != nil {
 		return document{}, err
 	}
@@ -147,7 +144,7 @@ func (e *entry) document(c *cache, s *catalog.Snapshot, tail func() ([]byte, err
 	case !gzip && extra == nil:
 		return document{[][]byte{made.plain}, false}, nil
 	case !gzip:
-		return document{[][]byte{made.plain[:len(made.plain)-1], extra, closing}, false}, nil
+		return document{[][]byte{made.plain[:len(made.plain)-1], extra, []byte(closing)}, false}, nil
 	case extra == nil:
 		whole, err := made.gzip()
 		return document{[][]byte{whole}, true}, err
@@ -156,66 +153,5 @@ func (e *entry) document(c *cache, s *catalog.Snapshot, tail func() ([]byte, err
 	if err != nil {
 		return document{}, err
 	}
-	return document{[][]byte{p.begin, p.end(slices.Concat(made.tail, extra, closing))}, true}, nil
-}
-
-// consistency encodes the member that links a version which the caller knows
-// with the one of s; nil if there is nothing to link.
-func consistency(s *catalog.Snapshot, from int64) ([]byte, error) {
-	to := s.Head().Version
-	if from == 0 || from == to {
-		return nil, nil
-	}
-	proof, err := s.Consistency(from, to)
-	if err != nil {
-		return nil, err
-	}
-	text, err := json.Marshal(discovery.Consistency{From: from, Proof: proof})
-	if err != nil {
-		return nil, err
-	}
-	return append([]byte(`,"consistency":`), text...), nil
-}
-
-// sealTail encodes the seal of s as members that follow others.
-func sealTail(s *catalog.Snapshot) ([]byte, error) {
-	seal, err := s.Seal(0)
-	if err != nil {
-		return nil, err
-	}
-	return members(discovery.HeadDocument{Seal: seal})
-}
-
-// answerTail is [sealTail] with the proof of a service.
-func answerTail(s *catalog.Snapshot, service string) ([]byte, error) {
-	seal, err := s.Seal(0)
-	if err != nil {
-		return nil, err
-	}
-	return members(struct {
-		discovery.HeadDocument
-		Proof prefixmap.Proof `json:"proof"`
-	}{discovery.HeadDocument{Seal: seal}, s.Proof(service)})
-}
-
-// members encodes an object as members that follow others: comma for brace.
-func members(v any) ([]byte, error) {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	if len(text) < 3 || text[0] != '{' {
-		return nil, fmt.Errorf("an object without members: %.20q", text)
-	}
-	text[0] = ','
-	return text[:len(text)-1], nil
-}
-
-// open encodes an object that members will follow.
-func open(v any) ([]byte, error) {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	return text[:len(text)-1], nil
+	return document{[][]byte{p.begin, p.end(made.tail, extra, []byte(closing))}, true}, nil
 }

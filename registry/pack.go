@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 )
 
 const (
@@ -38,25 +39,30 @@ func pack(body []byte) (packed, error) {
 	return packed{bytes.Clone(out.Bytes()), crc32.ChecksumIEEE(body), uint32(len(body))}, nil //nolint:gosec // bodies have at most 32 MiB
 }
 
-// end returns what follows the packed beginning: tail as it is in stored blocks
-// (RFC 1951 section 3.2.4), then checksum and length.
-func (p packed) end(tail []byte) []byte {
-	crc, size := crc32.Update(p.crc, crc32.IEEETable, tail), p.size+uint32(len(tail)) //nolint:gosec // modulo 2^32 by RFC 1952
-	out := make([]byte, 0, len(tail)+5*(1+len(tail)/maxStored)+8)
-	for {
-		n := min(len(tail), maxStored)
-		final := byte(0)
-		if n == len(tail) {
-			final = finalBlock
-		}
-		out = append(out, final)
-		out = binary.LittleEndian.AppendUint16(out, uint16(n))
-		out = binary.LittleEndian.AppendUint16(out, ^uint16(n))
-		out = append(out, tail[:n]...)
-		if tail = tail[n:]; final == finalBlock {
-			break
+// end returns what follows the packed beginning: parts as they are in stored
+// blocks (RFC 1951 section 3.2.4), then checksum and length.
+func (p packed) end(parts ...[]byte) []byte {
+	const overhead = 5 // of a block
+	room := overhead + 8
+	for _, part := range parts {
+		room += len(part) + overhead*(1+len(part)/maxStored)
+	}
+	out, crc, size := make([]byte, 0, room), p.crc, p.size
+	for _, part := range parts {
+		crc, size = crc32.Update(crc, crc32.IEEETable, part), size+uint32(len(part)) //nolint:gosec // modulo 2^32 by RFC 1952
+		for block := range slices.Chunk(part, maxStored) {
+			out = appendStored(out, 0, block)
 		}
 	}
+	out = appendStored(out, finalBlock, nil)
 	out = binary.LittleEndian.AppendUint32(out, crc)
 	return binary.LittleEndian.AppendUint32(out, size)
+}
+
+func appendStored(out []byte, final byte, block []byte) []byte {
+	n := uint16(len(block)) //nolint:gosec // at most maxStored
+	out = append(out, final)
+	out = binary.LittleEndian.AppendUint16(out, n)
+	out = binary.LittleEndian.AppendUint16(out, ^n)
+	return append(out, block...)
 }

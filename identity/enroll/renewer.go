@@ -76,24 +76,19 @@ func (r *Renewer) Status() Status {
 // nothing can be done any more.
 func (r *Renewer) Run(ctx context.Context) error {
 	var tried attempts
-	for {
+	for ctx.Err() == nil {
 		changed := r.cfg.Source.Changed() // before the identity, so that no change is missed
 		current := r.cfg.Source.Identity()
 		due := tried.due(current)
 		r.note(due, tried.failures)
 		if r.cfg.Now().Before(due) {
-			if !r.sleep(ctx, due, changed) {
-				return nil
-			}
+			r.sleep(ctx, due, changed)
 			if r.cfg.Source.Identity().Credential != current.Credential {
 				tried = attempts{}
 			}
 			continue
 		}
 		err := r.attempt(ctx, current)
-		if ctx.Err() != nil {
-			return nil
-		}
 		if err == nil {
 			tried = attempts{last: r.cfg.Now()}
 			continue
@@ -103,20 +98,18 @@ func (r *Renewer) Run(ctx context.Context) error {
 			return fmt.Errorf("%w: %w", ErrCertificateOver, err)
 		}
 	}
+	return nil
 }
 
-// sleep waits until due, or less, or until the identity is replaced; it
-// reports false if ctx ended.
-func (r *Renewer) sleep(ctx context.Context, due time.Time, changed <-chan struct{}) bool {
+// sleep waits until due, or less: until the identity is replaced, ctx ends or
+// the clock has to be looked at again.
+func (r *Renewer) sleep(ctx context.Context, due time.Time, changed <-chan struct{}) {
 	timer := time.NewTimer(min(due.Sub(r.cfg.Now()), longestSleep))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return false
 	case <-changed:
-		return true
 	case <-timer.C:
-		return true
 	}
 }
 
@@ -126,6 +119,9 @@ func (r *Renewer) attempt(ctx context.Context, current *identity.Identity) error
 		return nil
 	}
 	result, err := Renew(ctx, r.cfg.Source, r.cfg.Now)
+	if ctx.Err() != nil {
+		return err
+	}
 	r.setError(err)
 	id := slog.String("id", current.ID().String())
 	if err != nil {

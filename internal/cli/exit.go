@@ -103,8 +103,8 @@ func judgeReceived(err received) Report {
 // gravest returns the report of the error that weighs most, the first of
 // equals.
 func gravest(errs []error) Report {
-	var worst Report
-	for _, err := range errs {
+	worst := judge(errs[0]) // [errors.Join] never joins none
+	for _, err := range errs[1:] {
 		if r := judge(err); gravity(r.Exit) > gravity(worst.Exit) {
 			worst = r
 		}

@@ -58,6 +58,8 @@ type AnswerWant struct {
 	Nodes     []NodeWant             `json:"nodes"`
 	LeftOut   []LeftOut              `json:"left_out"`
 	Services  []discovery.ServiceRow `json:"services,omitempty"`
+	// Marks are the marks of all nodes that the reader has afterwards.
+	Marks map[identity.NodeID]discovery.NodeMark `json:"marks,omitempty"`
 	Status    string                 `json:"status,omitempty"` // of a receipt
 	Since     int64                  `json:"since,omitempty"`
 	Overtaken bool                   `json:"overtaken,omitempty"` // dropped and asked again

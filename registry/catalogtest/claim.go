@@ -9,6 +9,7 @@ import (
 )
 
 func testEmpty(t *testing.T, p Place) {
+	t.Helper()
 	s := p.Open(t, domain(t, "production"))
 	expect(t, s, NewHistory(domain(t, "production")))
 	_, err := s.Version(t.Context(), 1)
@@ -18,6 +19,7 @@ func testEmpty(t *testing.T, p Place) {
 }
 
 func testClaim(t *testing.T, p Place) {
+	t.Helper()
 	network := domain(t, "production")
 	s := p.Open(t, network)
 	h := NewHistory(network)
@@ -36,6 +38,7 @@ func testClaim(t *testing.T, p Place) {
 }
 
 func testClaims(t *testing.T, p Place) {
+	t.Helper()
 	network := domain(t, "production")
 	h := NewHistory(network)
 	var wg sync.WaitGroup

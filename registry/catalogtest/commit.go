@@ -10,6 +10,7 @@ import (
 )
 
 func testCommit(t *testing.T, p Place) {
+	t.Helper()
 	network := domain(t, "production")
 	s, h := p.Open(t, network), NewHistory(network)
 	hidden := h.Row(t, 2, 2)
@@ -39,6 +40,7 @@ func testCommit(t *testing.T, p Place) {
 }
 
 func testFirstTokenStays(t *testing.T, p Place) {
+	t.Helper()
 	network := domain(t, "production")
 	s, h := p.Open(t, network), NewHistory(network)
 	h.Commit(t, s, h.Row(t, 1, 1))
@@ -50,6 +52,7 @@ func testFirstTokenStays(t *testing.T, p Place) {
 }
 
 func testConflict(t *testing.T, p Place) {
+	t.Helper()
 	network := domain(t, "production")
 	s, h := p.Open(t, network), NewHistory(network)
 	first := h.Next(h.Row(t, 1, 1))
@@ -69,6 +72,7 @@ func testConflict(t *testing.T, p Place) {
 
 // testRace lets two writers make each version of a history at once.
 func testRace(t *testing.T, p Place) {
+	t.Helper()
 	const rounds = 50
 	network := domain(t, "production")
 	h := NewHistory(network)
@@ -108,6 +112,7 @@ func commitAtOnce(ctx context.Context, writers []catalog.Store, batches []catalo
 }
 
 func testBigBatch(t *testing.T, p Place) {
+	t.Helper()
 	network := domain(t, "production")
 	s, h := p.Open(t, network), NewHistory(network)
 	for n := range 2 {

@@ -128,20 +128,20 @@ func (h *History) Loaded() catalog.Loaded {
 }
 
 // Node returns the identity of the i-th node.
-func (h *History) Node(t testing.TB, i int) identity.NodeID {
-	t.Helper()
+func (h *History) Node(tb testing.TB, i int) identity.NodeID {
+	tb.Helper()
 	id, err := identity.NewNodeID(h.Network, "databaseservice", fmt.Sprintf("node-%d", i))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return id
 }
 
 // Row returns a listed row of the i-th node in its n-th state.
-func (h *History) Row(t testing.TB, i, n int) catalog.NodeRow {
-	t.Helper()
+func (h *History) Row(tb testing.TB, i, n int) catalog.NodeRow {
+	tb.Helper()
 	return catalog.NodeRow{
-		Node: h.Node(t, i), State: RID("state", i, n), GreatestIAT: Start + int64(n),
+		Node: h.Node(tb, i), State: RID("state", i, n), GreatestIAT: Start + int64(n),
 		Listed: true, Status: discovery.Up, Since: Start + int64(n),
 	}
 }

@@ -8,6 +8,7 @@ import (
 )
 
 func testKeep(t *testing.T, p Place) {
+	t.Helper()
 	network := domain(t, "production")
 	s, h := p.Open(t, network), NewHistory(network)
 	h.Commit(t, s, h.Row(t, 1, 1), h.Row(t, 2, 1))
@@ -37,6 +38,7 @@ func saveBeat(t *testing.T, s catalog.Store, h *History, i, n int, k int64) cata
 }
 
 func testBeats(t *testing.T, p Place) {
+	t.Helper()
 	network := domain(t, "production")
 	s, other, h := p.Open(t, network), p.Open(t, network), NewHistory(network)
 	h.Commit(t, s, h.Row(t, 1, 1), h.Row(t, 2, 1))

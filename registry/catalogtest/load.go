@@ -12,6 +12,7 @@ import (
 // testLoadDuringCommits gives each version one more node, so that what belongs
 // together can be counted.
 func testLoadDuringCommits(t *testing.T, p Place) {
+	t.Helper()
 	const versions = 60
 	network := domain(t, "production")
 	h, writer, reader := NewHistory(network), p.Open(t, network), p.Open(t, network)
@@ -47,6 +48,7 @@ func testLoadDuringCommits(t *testing.T, p Place) {
 }
 
 func testLoadStops(t *testing.T, p Place) {
+	t.Helper()
 	network := domain(t, "production")
 	s, h := p.Open(t, network), NewHistory(network)
 	for i := range 3 {

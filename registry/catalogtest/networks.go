@@ -9,6 +9,7 @@ import (
 )
 
 func testNetworks(t *testing.T, p Place) {
+	t.Helper()
 	names := []identity.TrustDomain{domain(t, "development"), domain(t, "production")}
 	var stores []catalog.Store
 	var histories []*History
@@ -31,6 +32,7 @@ func testNetworks(t *testing.T, p Place) {
 
 // testEndedContext says nothing about which error it is.
 func testEndedContext(t *testing.T, p Place) {
+	t.Helper()
 	network := domain(t, "production")
 	s, h := p.Open(t, network), NewHistory(network)
 	h.Commit(t, s, h.Row(t, 1, 1))

@@ -15,6 +15,7 @@ func gone(row catalog.NodeRow) catalog.NodeRow {
 
 // testPrune looks at what Load shows, which is not all that a store may keep.
 func testPrune(t *testing.T, p Place) {
+	t.Helper()
 	network := domain(t, "production")
 	s, h := p.Open(t, network), NewHistory(network)
 	h.Commit(t, s, h.Row(t, 1, 1), h.Row(t, 2, 1), h.Row(t, 3, 1))
@@ -59,6 +60,7 @@ func testPrune(t *testing.T, p Place) {
 // testPruneMuch replaces the state of many nodes, so that the first ones are
 // dead, lets half of the nodes go, and prunes between commits.
 func testPruneMuch(t *testing.T, p Place) {
+	t.Helper()
 	const nodes, rounds = 1200, 120
 	network := domain(t, "production")
 	s, other, h := p.Open(t, network), p.Open(t, network), NewHistory(network)

@@ -35,6 +35,7 @@ func BenchmarkCommit(b *testing.B) {
 	for _, n := range []int{1, 100, 1000} {
 		b.Run(fmt.Sprintf("objects=%d", n), func(b *testing.B) {
 			benchmarkOnBoth(b, func(b *testing.B, s catalog.Store) {
+				b.Helper()
 				h := catalogtest.NewHistory(production(b))
 				for b.Loop() {
 					b.StopTimer()
@@ -54,6 +55,7 @@ func BenchmarkCommit(b *testing.B) {
 func BenchmarkSaveBeats(b *testing.B) {
 	const nodes = 1000
 	benchmarkOnBoth(b, func(b *testing.B, s catalog.Store) {
+		b.Helper()
 		h := catalogtest.NewHistory(production(b))
 		beats := make([]catalog.BeatRow, nodes)
 		for i := range beats {
@@ -74,6 +76,7 @@ func BenchmarkSaveBeats(b *testing.B) {
 func BenchmarkLoad(b *testing.B) {
 	const records = 10_000
 	benchmarkOnBoth(b, func(b *testing.B, s catalog.Store) {
+		b.Helper()
 		h := catalogtest.NewHistory(production(b))
 		for first := 0; first < records; first += 1000 {
 			rows := make([]catalog.NodeRow, 0, 1000)

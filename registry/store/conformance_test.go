@@ -13,26 +13,26 @@ import (
 	"github.com/neurons-me/netget/registry/store"
 )
 
-func openDB(t testing.TB, cfg database.Config) *database.DB {
-	t.Helper()
+func openDB(tb testing.TB, cfg database.Config) *database.DB {
+	tb.Helper()
 	cfg.Migrations = migrations.Registry
-	db, err := database.Open(t.Context(), cfg)
+	db, err := database.Open(tb.Context(), cfg)
 	if err != nil {
-		t.Fatalf("opening the database: %v", err)
+		tb.Fatalf("opening the database: %v", err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := db.Close(); err != nil {
-			t.Errorf("closing the database: %v", err)
+			tb.Errorf("closing the database: %v", err)
 		}
 	})
 	return db
 }
 
-func newStore(t testing.TB, db *database.DB, network identity.TrustDomain) *store.Store {
-	t.Helper()
+func newStore(tb testing.TB, db *database.DB, network identity.TrustDomain) *store.Store {
+	tb.Helper()
 	s, err := store.New(db, network)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }
@@ -56,8 +56,12 @@ func (p *processes) db(t *testing.T) *database.DB {
 
 func (p *processes) place() catalogtest.Place {
 	return catalogtest.Place{
-		Open: func(t *testing.T, network identity.TrustDomain) catalog.Store { return newStore(t, p.db(t), network) },
+		Open: func(t *testing.T, network identity.TrustDomain) catalog.Store {
+			t.Helper()
+			return newStore(t, p.db(t), network)
+		},
 		Restart: func(t *testing.T) {
+			t.Helper()
 			for _, db := range p.open {
 				if err := db.Close(); err != nil {
 					t.Fatalf("closing the database: %v", err)
@@ -68,13 +72,18 @@ func (p *processes) place() catalogtest.Place {
 	}
 }
 
-func sqliteURL(t testing.TB) string { return database.URL(filepath.Join(t.TempDir(), "registry.db")) }
+func sqliteURL(tb testing.TB) string {
+	tb.Helper()
+	return database.URL(filepath.Join(tb.TempDir(), "registry.db"))
+}
 
 func TestStore(t *testing.T) {
-	t.Run("sqlite", func(t *testing.T) {
-		catalogtest.TestStore(t, func(t *testing.T) catalogtest.Place { return (&processes{url: sqliteURL(t)}).place() })
-	})
-	t.Run("postgres", func(t *testing.T) {
-		catalogtest.TestStore(t, func(t *testing.T) catalogtest.Place { return (&processes{url: testpg.URL(t)}).place() })
-	})
+	for engine, url := range map[string]func(testing.TB) string{"sqlite": sqliteURL, "postgres": testpg.URL} {
+		t.Run(engine, func(t *testing.T) {
+			catalogtest.TestStore(t, func(t *testing.T) catalogtest.Place {
+				t.Helper()
+				return (&processes{url: url(t)}).place()
+			})
+		})
+	}
 }

@@ -20,11 +20,11 @@ func onBoth(t *testing.T, test func(t *testing.T, url string)) {
 	t.Run("postgres", func(t *testing.T) { test(t, testpg.URL(t)) })
 }
 
-func production(t testing.TB) identity.TrustDomain {
-	t.Helper()
+func production(tb testing.TB) identity.TrustDomain {
+	tb.Helper()
 	td, err := identity.ParseTrustDomain("production.netget.internal")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return td
 }
@@ -44,6 +44,7 @@ func expect(t *testing.T, s catalog.Store, h *catalogtest.History) {
 func TestFailedCommits(t *testing.T) {
 	fault := errors.New("fault")
 	onBoth(t, func(t *testing.T, url string) {
+		t.Helper()
 		var at atomic.Int64
 		db := openDB(t, database.Config{URL: url, Hook: func(m database.Moment) error {
 			if int64(m) == at.Load() {
@@ -78,6 +79,7 @@ func TestFailedCommits(t *testing.T) {
 // TestSchemaRefuses gives batches whose last row is wrong: nothing is written.
 func TestSchemaRefuses(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
+		t.Helper()
 		s, h := newStore(t, openDB(t, database.Config{URL: url}), production(t)), catalogtest.NewHistory(production(t))
 		h.Commit(t, s, h.Row(t, 1, 1))
 		for name, spoil := range map[string]func(b *catalog.Batch){
@@ -200,6 +202,7 @@ func TestFullDisk(t *testing.T) {
 // TestRowsThatNobodyWrote damages rows behind the store's back.
 func TestRowsThatNobodyWrote(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
+		t.Helper()
 		db := openDB(t, database.Config{URL: url})
 		s, h := newStore(t, db, production(t)), catalogtest.NewHistory(production(t))
 		h.Commit(t, s, h.Row(t, 1, 1))

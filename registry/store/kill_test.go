@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 func TestKill(t *testing.T) {
 	const rounds = 20
 	onBoth(t, func(t *testing.T, url string) {
+		t.Helper()
 		var before int64
 		for round := range rounds {
 			acknowledged := commitAndDie(t, url, 1+round%7)
@@ -51,7 +52,7 @@ func TestKill(t *testing.T) {
 // kills it, and returns the last version that it acknowledged.
 func commitAndDie(t *testing.T, url string, commits int) (version int64) {
 	t.Helper()
-	child := exec.Command(os.Args[0]) //nolint:gosec,noctx // ourselves, killed below
+	child := exec.Command(os.Args[0])
 	child.Env = append(os.Environ(), committerEnv+"="+url)
 	child.Stderr = os.Stderr
 	out, err := child.StdoutPipe()
@@ -61,6 +62,7 @@ func commitAndDie(t *testing.T, url string, commits int) (version int64) {
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = child.Process.Kill() }) // where the test fails early
 	lines := bufio.NewScanner(out)
 	for n := 1; lines.Scan(); n++ { // also what it had said when it died
 		if version, err = strconv.ParseInt(lines.Text(), 10, 64); err != nil {

@@ -25,6 +25,8 @@ type Store struct {
 	looks   looks
 }
 
+var _ catalog.Store = (*Store)(nil)
+
 // New returns the store of a network in db, which has the registry's tables
 // (migrations.Registry) and is closed by the caller. It does no I/O.
 func New(db *database.DB, network identity.TrustDomain) (*Store, error) {

@@ -24,6 +24,7 @@ func TestNewRefuses(t *testing.T) {
 // TestProcessThatIsBehind is about what no version protects.
 func TestProcessThatIsBehind(t *testing.T) {
 	onBoth(t, func(t *testing.T, url string) {
+		t.Helper()
 		s, h := newStore(t, openDB(t, database.Config{URL: url}), production(t)), catalogtest.NewHistory(production(t))
 		h.Commit(t, s, h.Row(t, 1, 1), h.Row(t, 2, 1))
 		behind := []catalog.NodeRow{h.Nodes[h.Node(t, 2)], h.Nodes[h.Node(t, 1)]}
@@ -68,6 +69,7 @@ func counts(t *testing.T, db *database.DB) (objects, certificates int64) {
 func TestPruneFreesRows(t *testing.T) {
 	const day = 86400
 	onBoth(t, func(t *testing.T, url string) {
+		t.Helper()
 		db := openDB(t, database.Config{URL: url})
 		s, h := newStore(t, db, production(t)), catalogtest.NewHistory(production(t))
 		h.Commit(t, s, h.Row(t, 1, 1), h.Row(t, 2, 1), h.Row(t, 3, 1))

@@ -66,7 +66,10 @@ func goodAnswers() []vectors.Answer {
 // partAnswers stand, though not every node in them counts.
 func partAnswers() []vectors.Answer {
 	drop := func(name, label string, code identity.Code, prepare func(*scene)) vectors.Answer {
-		return good(name, prepare, func(_ *scene, w *vectors.AnswerWant) { without(w, label, code) })
+		return good(name, prepare, func(s *scene, w *vectors.AnswerWant) {
+			without(w, label, code)
+			s.marked(w, label, code)
+		})
 	}
 	idle := func(name, label, reason string, live bool, k int64, prepare func(*scene)) vectors.Answer {
 		return good(name, prepare, func(_ *scene, w *vectors.AnswerWant) { unlike(w, label, reason, live, k) })
@@ -137,7 +140,9 @@ func movedAnswers() []vectors.Answer {
 		how(s, &v)
 		if class == "" {
 			v.Want = s.want()
-			v.Want.Overtaken = v.Moved.Mark.Version > s.n
+			if v.Want.Overtaken = v.Moved.Mark.Version > s.n; v.Want.Overtaken {
+				v.Want.Marks = nil // they are taken from the answer that is asked for again
+			}
 		}
 		return v
 	}

@@ -174,7 +174,7 @@ func nodeAnswers() []vectors.Answer {
 		v := s.vector(name, class)
 		if class == "" {
 			v.Want = s.want()
-			v.Want.Value = nil
+			v.Want.Value, v.Want.Marks = nil, map[identity.NodeID]discovery.NodeMark{id: markOf(s.nodes["db-2"])}
 			v.Want.Nodes, v.Want.Active = v.Want.Nodes[1:2], v.Want.Active[1:2]
 		}
 		return v
@@ -214,7 +214,7 @@ func serviceLists() []vectors.Answer {
 		v := s.vector(name, class)
 		if class == "" {
 			v.Want = s.want()
-			v.Want.Found, v.Want.Value = false, nil
+			v.Want.Found, v.Want.Value, v.Want.Marks = false, nil, nil
 			v.Want.Services = s.rows()
 		}
 		return v
@@ -274,7 +274,7 @@ func heads() []vectors.Answer {
 		v := s.vector(name, class)
 		if class == "" {
 			v.Want = s.want()
-			v.Want.Found, v.Want.Value = false, nil
+			v.Want.Found, v.Want.Value, v.Want.Marks = false, nil, nil
 		}
 		return v
 	}

@@ -1,6 +1,7 @@
 package forge
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 
@@ -187,8 +188,13 @@ func (s *scene) want() *vectors.AnswerWant {
 		return w
 	}
 	w.Found, w.Value = true, new(svc.Value())
+	w.Marks = maps.Clone(s.v.Nodes)
+	if w.Marks == nil {
+		w.Marks = map[identity.NodeID]discovery.NodeMark{}
+	}
 	for _, l := range svc.Records() {
 		id := l.Record.Node()
+		w.Marks[id] = markOf(l.Record)
 		w.Active = append(w.Active, id)
 		w.Nodes = append(w.Nodes, vectors.NodeWant{ID: id, RID: l.Record.RID(), Status: l.Status.String(), Since: l.Since, K: s.beats[id.Label()], Live: true})
 	}
@@ -217,10 +223,34 @@ func without(w *vectors.AnswerWant, label string, code identity.Code) {
 	w.Active = slices.DeleteFunc(w.Active, func(id identity.NodeID) bool { return id.Label() == label })
 }
 
+func markOf(st *identity.Statement) discovery.NodeMark {
+	return discovery.NodeMark{Epoch: st.Epoch(), Sequence: st.Sequence(), RID: st.RID(), IAT: st.IssuedAt()}
+}
+
+// marked expects the mark of a node that was left out: what the reader had
+// before, unless the node was seen to sign two records for one place.
+func (s *scene) marked(w *vectors.AnswerWant, label string, code identity.Code) {
+	id := s.nodes[label].Node()
+	before, known := s.v.Nodes[id]
+	switch {
+	case code == identity.Equivocation:
+		m := w.Marks[id]
+		m.Equivocated = true
+		if bytes.Compare(before.RID[:], m.RID[:]) > 0 {
+			m.RID = before.RID
+		}
+		w.Marks[id] = m
+	case known:
+		w.Marks[id] = before
+	default:
+		delete(w.Marks, id)
+	}
+}
+
 // remember gives the reader a mark of a node.
 func (s *scene) remember(label string, change func(*discovery.NodeMark)) {
 	st := s.nodes[label]
-	m := discovery.NodeMark{Epoch: st.Epoch(), Sequence: st.Sequence(), RID: st.RID(), IAT: st.IssuedAt()}
+	m := markOf(st)
 	change(&m)
 	nodes := maps.Clone(s.v.Nodes)
 	if nodes == nil {
