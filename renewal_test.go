@@ -62,9 +62,10 @@ func (w *world) renew(rw http.ResponseWriter, r *http.Request) {
 }
 
 // lasting gives a node a certificate that began some time ago and ends soon.
-func (w *world) lasting(begun, left time.Duration) func(*identity.Identity) {
+func (w *world) lasting(t *testing.T, begun, left time.Duration) func(*identity.Identity) {
+	t.Helper()
 	return func(i *identity.Identity) {
-		i.Credential = w.ca.Issue(i.ID(), func(c *x509.Certificate) {
+		i.Credential = w.issue(t, i.ID(), func(c *x509.Certificate) {
 			c.NotBefore, c.NotAfter = time.Now().Add(-begun), time.Now().Add(left)
 		})
 	}
@@ -73,7 +74,7 @@ func (w *world) lasting(begun, left time.Duration) func(*identity.Identity) {
 func TestRenewedCertificateSignsTheRecordAnew(t *testing.T) {
 	w := newWorld(t, "r1")
 	w.serveAuthority(t)
-	dir := w.folder(t, "svc", "n-1", w.lasting(4*time.Second, 8*time.Second))
+	dir := w.folder(t, "svc", "n-1", w.lasting(t, 4*time.Second, 8*time.Second))
 	before := load(t, dir).Credential.Thumbprint()
 	n := w.node(t, dir)
 	r := register(t, n)
@@ -93,10 +94,10 @@ func TestRenewedCertificateSignsTheRecordAnew(t *testing.T) {
 func TestNodeThatWasOffForLongRenewsBeforeItRegisters(t *testing.T) {
 	w := newWorld(t, "r1")
 	w.serveAuthority(t)
-	dir := w.folder(t, "svc", "n-1", w.lasting(48*time.Hour, -time.Hour))
+	dir := w.folder(t, "svc", "n-1", w.lasting(t, 50*time.Second, -5*time.Second))
 	register(t, w.node(t, dir))
 
-	lost := w.folder(t, "svc", "n-2", w.lasting(48*time.Hour, -time.Hour), func(i *identity.Identity) { i.Document.CA = "" })
+	lost := w.folder(t, "svc", "n-2", w.lasting(t, 50*time.Second, -5*time.Second), func(i *identity.Identity) { i.Document.CA = "" })
 	err := w.node(t, lost).RegisterWithNetwork(t.Context())
 	if got := identity.CodeOf(err); got != identity.BadTime {
 		t.Errorf("got error %v of class %q, want that the certificate has ended", err, got)

@@ -1,10 +1,7 @@
 package identity
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"strings"
 )
 
@@ -14,6 +11,9 @@ const maxOuterNesting = 32
 // [encoding/json] it refuses, as [Malformed], repeated members and trailing
 // data; unknown members are ignored, because newer programs may send them.
 func UnmarshalStrict(b []byte, v any) error {
+	if !json.Valid(b) {
+		return Refuse(Malformed, "not one JSON value")
+	}
 	if err := checkNoDuplicates(b); err != nil {
 		return err
 	}
@@ -26,49 +26,67 @@ func UnmarshalStrict(b []byte, v any) error {
 	return nil
 }
 
-// checkNoDuplicates walks the tokens of exactly one JSON value. Member names
-// are compared as they decode and, as encoding/json matches them, in any case.
+// checkNoDuplicates walks b, which is valid JSON, and compares the member names
+// of each object as encoding/json would match them: decoded, in any case.
 func checkNoDuplicates(b []byte) error {
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.UseNumber()
-	type level struct {
-		names map[string]struct{} // nil in an array
-		key   bool                // the next string is a member name
-	}
-	var stack []level
-	for {
-		token, err := dec.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return Refuse(Malformed, "reading JSON: %w", err)
-		}
-		if len(stack) > 0 && stack[len(stack)-1].key {
-			if name, ok := token.(string); ok {
-				top := &stack[len(stack)-1]
-				folded := strings.ToLower(strings.ToUpper(name)) // as encoding/json folds
-				if _, dup := top.names[folded]; dup {
-					return Refuse(Malformed, "the member %q is repeated", clip(name))
+	var open []map[string]struct{} // the names of each open object; nil: an array
+	for i := 0; i < len(b); i++ {
+		switch b[i] {
+		case '{':
+			open = append(open, map[string]struct{}{})
+		case '[':
+			open = append(open, nil)
+		case '}', ']':
+			open = open[:len(open)-1]
+		case '"':
+			end := endOfString(b, i)
+			if isName(b, end) {
+				if err := addName(open[len(open)-1], b[i:end]); err != nil {
+					return err
 				}
-				top.names[folded] = struct{}{}
-				top.key = false
-				continue
 			}
+			i = end - 1
 		}
-		switch token {
-		case json.Delim('{'):
-			stack = append(stack, level{names: map[string]struct{}{}, key: true})
-		case json.Delim('['):
-			stack = append(stack, level{})
-		case json.Delim('}'), json.Delim(']'):
-			stack = stack[:len(stack)-1]
-		}
-		if len(stack) > maxOuterNesting {
+		if len(open) > maxOuterNesting {
 			return Refuse(Malformed, "JSON nested deeper than %d", maxOuterNesting)
 		}
-		if opened := token == json.Delim('{') || token == json.Delim('['); !opened && len(stack) > 0 && stack[len(stack)-1].names != nil {
-			stack[len(stack)-1].key = true // a value ended; a name follows
+	}
+	return nil
+}
+
+// endOfString returns the index behind the string that begins at start.
+func endOfString(b []byte, start int) int {
+	for i := start + 1; ; i++ {
+		switch b[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
 		}
 	}
+}
+
+// isName reports whether a colon follows, which only member names have.
+func isName(b []byte, end int) bool {
+	for ; end < len(b); end++ {
+		switch b[end] {
+		case ' ', '\t', '\r', '\n':
+		default:
+			return b[end] == ':'
+		}
+	}
+	return false
+}
+
+func addName(names map[string]struct{}, quoted []byte) error {
+	var name string
+	if err := json.Unmarshal(quoted, &name); err != nil {
+		return Refuse(Malformed, "decoding a member name: %w", err)
+	}
+	folded := strings.ToLower(strings.ToUpper(name)) // as encoding/json folds
+	if _, dup := names[folded]; dup {
+		return Refuse(Malformed, "the member %q is repeated", clip(name))
+	}
+	names[folded] = struct{}{}
+	return nil
 }

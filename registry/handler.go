@@ -1,8 +1,10 @@
 package registry
 
 import (
+	"log/slog"
 	"net/http"
 	"path"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 // in which form; then counting.
 func (s *Server) handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer s.recovered(r)
 		began := time.Now() // of the metrics alone, never of a decision
 		counted := &countedWriter{ResponseWriter: w}
 		counted.Header().Set("Cache-Control", "private, no-cache")
@@ -23,6 +26,17 @@ func (s *Server) handler() http.Handler {
 		}
 		s.metrics.observe(counted, time.Since(began))
 	})
+}
+
+// recovered reports a bug of ours and cuts the connection.
+func (s *Server) recovered(r *http.Request) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	s.cfg.Logger.LogAttrs(r.Context(), slog.LevelError, "a handler panicked",
+		slog.Any("cause", cause), slog.String("method", r.Method), slog.String("stack", string(debug.Stack())))
+	panic(http.ErrAbortHandler)
 }
 
 // prepare decides whether a request may go to its route at all, and gives its

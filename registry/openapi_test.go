@@ -52,6 +52,9 @@ func (c *checked) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	route, params, err := router.FindRoute(req)
+	if err != nil && res.StatusCode < http.StatusBadRequest && path.Clean(req.URL.Path) == req.URL.Path {
+		c.t.Errorf("%s %s is not in the contract", req.Method, req.URL.Path)
+	}
 	if err != nil || path.Clean(req.URL.Path) != req.URL.Path {
 		return res, nil //nolint:nilerr // another route or method: a test of a refusal
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -12,10 +13,43 @@ import (
 
 	"github.com/neurons-me/netget/discovery"
 	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/internal/database"
+	"github.com/neurons-me/netget/migrations"
+	"github.com/neurons-me/netget/registry/catalog"
+	"github.com/neurons-me/netget/registry/catalog/memstore"
+	"github.com/neurons-me/netget/registry/store"
 )
 
 func TestRegisteringAndDiscovering(t *testing.T) {
-	w := newWorld(t, "production", time.Now)
+	for name, store := range map[string]func(*testing.T) catalog.Store{
+		"in memory": func(*testing.T) catalog.Store { return memstore.New() },
+		"in SQLite": sqliteStore,
+	} {
+		t.Run(name, func(t *testing.T) { testRegisteringAndDiscovering(t, newWorldOn(t, "production", time.Now, store(t))) })
+	}
+}
+
+// sqliteStore opens a new store for the network "production".
+func sqliteStore(t *testing.T) catalog.Store {
+	t.Helper()
+	db, err := database.Open(t.Context(), database.Config{URL: database.URL(filepath.Join(t.TempDir(), "registry.db")), Migrations: migrations.Registry})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	td, err := identity.NewTrustDomain("production", identity.DefaultDomain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := store.New(db, td)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
+func testRegisteringAndDiscovering(t *testing.T, w *world) {
+	t.Helper()
 	s := serve(t, nil, w)
 	db := newNode(t, w, s, "databaseservice", "db-1")
 	reader := newNode(t, w, s, "client", "laptop")

@@ -50,19 +50,19 @@ type Moved struct {
 
 // An AnswerWant is what a good message proves.
 type AnswerWant struct {
-	Registry  identity.NodeID        `json:"registry"`
-	Mark      identity.RegistryMark  `json:"mark"` // of the head
-	Found     bool                   `json:"found"`
-	Value     *identity.Hash         `json:"value,omitempty"` // of the service in the map
-	Active    []identity.NodeID      `json:"active"`
-	Nodes     []NodeWant             `json:"nodes"`
-	LeftOut   []LeftOut              `json:"left_out"`
-	Services  []discovery.ServiceRow `json:"services,omitempty"`
+	Registry identity.NodeID        `json:"registry"`
+	Mark     identity.RegistryMark  `json:"mark"` // of the head
+	Found    bool                   `json:"found"`
+	Value    *identity.Hash         `json:"value,omitempty"` // of the service in the map
+	Active   []identity.NodeID      `json:"active"`
+	Nodes    []NodeWant             `json:"nodes"`
+	LeftOut  []LeftOut              `json:"left_out"`
+	Services []discovery.ServiceRow `json:"services,omitempty"`
 	// Marks are the marks of all nodes that the reader has afterwards.
-	Marks map[identity.NodeID]discovery.NodeMark `json:"marks,omitempty"`
-	Status    string                 `json:"status,omitempty"` // of a receipt
-	Since     int64                  `json:"since,omitempty"`
-	Overtaken bool                   `json:"overtaken,omitempty"` // dropped and asked again
+	Marks     map[identity.NodeID]discovery.NodeMark `json:"marks,omitempty"`
+	Status    string                                 `json:"status,omitempty"` // of a receipt
+	Since     int64                                  `json:"since,omitempty"`
+	Overtaken bool                                   `json:"overtaken,omitempty"` // dropped and asked again
 }
 
 // A NodeWant is what an answer proves of one node.

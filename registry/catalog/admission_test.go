@@ -43,30 +43,30 @@ func TestRefusalsChangeNothing(t *testing.T) {
 }
 
 // seal signs any payload as node n.
-func (n *node) seal(t testing.TB, typ identity.Typ, payload any) string {
-	t.Helper()
+func (n *node) seal(tb testing.TB, typ identity.Typ, payload any) string {
+	tb.Helper()
 	token, err := identity.Seal(typ, payload, n.cred)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return token
 }
 
 // unchecked signs the node's next record although it breaks rules.
-func (n *node) unchecked(t testing.TB, edit func(*identity.Record)) string {
-	t.Helper()
+func (n *node) unchecked(tb testing.TB, edit func(*identity.Record)) string {
+	tb.Helper()
 	n.seq++
-	r := n.fields(t)
+	r := n.fields(tb)
 	r.Aud, r.V, r.Node, r.Service, r.Network = identity.Audience(n.w.trust.NID()), 1, n.id(), n.id().Service(), "production"
 	edit(&r)
-	return n.seal(t, identity.RecordTyp, r)
+	return n.seal(tb, identity.RecordTyp, r)
 }
 
-func (n *node) uncheckedTombstone(t testing.TB, state *identity.Statement, edit func(*identity.Tombstone)) string {
-	t.Helper()
+func (n *node) uncheckedTombstone(tb testing.TB, state *identity.Statement, edit func(*identity.Tombstone)) string {
+	tb.Helper()
 	tomb := identity.TombstoneFor(state, n.w.trust.NID(), n.w.now().Unix())
 	edit(&tomb)
-	return n.seal(t, identity.TombstoneTyp, tomb)
+	return n.seal(tb, identity.TombstoneTyp, tomb)
 }
 
 func refusals() []refusal {

@@ -17,15 +17,15 @@ func (n *node) try(rid identity.Hash, b identity.Beat) (*catalog.BeatOutcome, er
 }
 
 // beat sends the node's k-th heartbeat and requires that it is taken.
-func (n *node) beat(t testing.TB, rid identity.Hash, k int64) *catalog.BeatOutcome {
-	t.Helper()
+func (n *node) beat(tb testing.TB, rid identity.Hash, k int64) *catalog.BeatOutcome {
+	tb.Helper()
 	token, ok := n.chain.Token(k)
 	if !ok {
-		t.Fatalf("no token %d", k)
+		tb.Fatalf("no token %d", k)
 	}
 	out, err := n.try(rid, identity.Beat{K: k, Token: token})
 	if err != nil {
-		t.Fatalf("heartbeat %d: %v", k, err)
+		tb.Fatalf("heartbeat %d: %v", k, err)
 	}
 	return out
 }
@@ -82,9 +82,9 @@ func TestHeartbeats(t *testing.T) {
 }
 
 // kept returns which heartbeat of a node counts now.
-func (w *world) kept(t testing.TB, n *node) int64 {
-	t.Helper()
-	for _, listed := range w.view(t, n.id().Service(), nil).Nodes {
+func (w *world) kept(tb testing.TB, n *node) int64 {
+	tb.Helper()
+	for _, listed := range w.view(tb, n.id().Service(), nil).Nodes {
 		if listed.Record.Node == n.id() {
 			return listed.Beat.K
 		}

@@ -9,8 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/neurons-me/netget/identity"
 	"golang.org/x/time/rate"
+
+	"github.com/neurons-me/netget/identity"
 )
 
 // A Config says what a [Catalog] works with. Source, Store, Now and Logger are

@@ -41,7 +41,7 @@ func (e *CorruptError) Hint() string {
 	return "restore nothing older: enrol a new registry identity with an empty store; nodes register again by themselves"
 }
 
-func corrupt(what string, format string, args ...any) error {
+func corrupt(what, format string, args ...any) error {
 	return &CorruptError{What: what, Err: fmt.Errorf(format, args...)}
 }
 

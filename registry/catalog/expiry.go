@@ -37,9 +37,6 @@ func (e *expiries) due(now int64) (expiry, bool) {
 	return heap.Pop(&e.heap).(expiry), true //nolint:forcetypeassert // the heap holds nothing else
 }
 
-// back returns an expiry that was taken but not dealt with.
-func (e *expiries) back(x expiry) { heap.Push(&e.heap, x) }
-
 // expiryHeap implements heap.Interface.
 type expiryHeap []expiry
 

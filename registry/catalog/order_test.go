@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
 	"github.com/neurons-me/netget/discovery"
 	"github.com/neurons-me/netget/identity"
 	"github.com/neurons-me/netget/registry/catalog"
 	"github.com/neurons-me/netget/registry/catalog/memstore"
-	"pgregory.net/rapid"
 )
 
 func TestStatusIsKeptWhileListed(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/neurons-me/netget/discovery"
 	"github.com/neurons-me/netget/identity"
 	"github.com/neurons-me/netget/registry/catalog"
@@ -100,14 +101,14 @@ func TestTombstones(t *testing.T) {
 	})
 }
 
-func (w *world) wantTombstoneReceipt(t testing.TB, tomb *identity.Statement, out *catalog.Outcome, mark *identity.RegistryMark) {
-	t.Helper()
-	receipt, err := w.catalog.TombstoneReceipt(t.Context(), out, mark.Version)
+func (w *world) wantTombstoneReceipt(tb testing.TB, tomb *identity.Statement, out *catalog.Outcome, mark *identity.RegistryMark) {
+	tb.Helper()
+	receipt, err := w.catalog.TombstoneReceipt(tb.Context(), out, mark.Version)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	if _, err := w.opener.TombstoneReceipt(asJSON(t, receipt), tomb, w.ask("", mark)); err != nil {
-		t.Errorf("opening the tombstone's receipt: %v", err)
+	if _, err := w.opener.TombstoneReceipt(asJSON(tb, receipt), tomb, w.ask("", mark)); err != nil {
+		tb.Errorf("opening the tombstone's receipt: %v", err)
 	}
 }
 

@@ -10,23 +10,24 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/neurons-me/netget/identity"
 	"github.com/neurons-me/netget/registry/catalog"
 	"github.com/neurons-me/netget/registry/catalog/memstore"
 )
 
 // busy gives the world some of everything that is stored.
-func (w *world) busy(t testing.TB) *node {
-	t.Helper()
-	n := w.node(t, "billing", "b-1")
-	n.register(t)
-	n.register(t)
-	gone := w.node(t, "billing", "b-2")
-	gone.put(t, gone.tombstone(t, gone.register(t)))
-	removed := w.node(t, "search", "s-1")
-	op := w.node(t, "operator", "olga")
-	op.put(t, op.removal(t, removed.register(t)))
-	w.node(t, "search", "s-2").register(t)
+func (w *world) busy(tb testing.TB) *node {
+	tb.Helper()
+	n := w.node(tb, "billing", "b-1")
+	n.register(tb)
+	n.register(tb)
+	gone := w.node(tb, "billing", "b-2")
+	gone.put(tb, gone.tombstone(tb, gone.register(tb)))
+	removed := w.node(tb, "search", "s-1")
+	op := w.node(tb, "operator", "olga")
+	op.put(tb, op.removal(tb, removed.register(tb)))
+	w.node(tb, "search", "s-2").register(tb)
 	return n
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/neurons-me/netget/discovery"
 	"github.com/neurons-me/netget/identity"
 )

@@ -7,10 +7,11 @@ import (
 	"strconv"
 	"sync"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/neurons-me/netget/discovery"
 	"github.com/neurons-me/netget/discovery/translog"
 	"github.com/neurons-me/netget/identity"
-	"golang.org/x/sync/errgroup"
 )
 
 // versions verifies the leaves and change lists that a store hands over, one by

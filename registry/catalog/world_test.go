@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/neurons-me/netget/discovery"
 	"github.com/neurons-me/netget/identity"
 	"github.com/neurons-me/netget/internal/testca"
@@ -33,8 +34,8 @@ type world struct {
 	opener  *discovery.Opener
 }
 
-func newWorld(t testing.TB) *world {
-	t.Helper()
+func newWorld(tb testing.TB) *world {
+	tb.Helper()
 	ca := testca.New("production", "catalog", time.Now())
 	return &world{
 		ca: ca, src: ca.Source(ca.ID("registry", "r-1")), store: memstore.New(), log: &syncBuffer{}, now: time.Now,
@@ -43,10 +44,10 @@ func newWorld(t testing.TB) *world {
 }
 
 // start opens the catalog and runs it until the test ends.
-func start(t testing.TB) *world {
-	t.Helper()
-	w := newWorld(t)
-	w.run(t)
+func start(tb testing.TB) *world {
+	tb.Helper()
+	w := newWorld(tb)
+	w.run(tb)
 	return w
 }
 
@@ -58,39 +59,39 @@ func (w *world) config() catalog.Config {
 }
 
 // open makes a catalog on the world's store.
-func (w *world) open(t testing.TB) (*catalog.Catalog, error) {
-	t.Helper()
+func (w *world) open(tb testing.TB) (*catalog.Catalog, error) {
+	tb.Helper()
 	c, err := catalog.New(w.config())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	return c, c.Open(context.WithoutCancel(t.Context()))
+	return c, c.Open(context.WithoutCancel(tb.Context()))
 }
 
-func (w *world) run(t testing.TB) {
-	t.Helper()
-	c, err := w.open(t)
+func (w *world) run(tb testing.TB) {
+	tb.Helper()
+	c, err := w.open(tb)
 	if err != nil {
-		t.Fatalf("opening: %v", err)
+		tb.Fatalf("opening: %v", err)
 	}
 	w.catalog = c
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ctx, cancel := context.WithCancel(context.WithoutCancel(tb.Context()))
 	done := make(chan error, 1)
 	go func() { done <- c.Run(ctx) }()
 	w.stop = sync.OnceValue(func() error {
 		cancel()
 		return <-done
 	})
-	t.Cleanup(func() { _ = w.stop() })
+	tb.Cleanup(func() { _ = w.stop() })
 }
 
 // restart ends the catalog in good order and opens another on the same store.
-func (w *world) restart(t testing.TB) {
-	t.Helper()
+func (w *world) restart(tb testing.TB) {
+	tb.Helper()
 	if err := w.stop(); err != nil {
-		t.Fatalf("Run: %v", err)
+		tb.Fatalf("Run: %v", err)
 	}
-	w.run(t)
+	w.run(tb)
 }
 
 // A node is a machine of the network with what it has signed last.
@@ -103,16 +104,16 @@ type node struct {
 	chain *identity.Chain
 }
 
-func (w *world) node(t testing.TB, service, label string) *node {
-	t.Helper()
-	return w.as(t, w.ca.Issue(w.ca.ID(service, label)))
+func (w *world) node(tb testing.TB, service, label string) *node {
+	tb.Helper()
+	return w.as(tb, w.ca.Issue(w.ca.ID(service, label)))
 }
 
-func (w *world) as(t testing.TB, cred *identity.Credential) *node {
-	t.Helper()
+func (w *world) as(tb testing.TB, cred *identity.Credential) *node {
+	tb.Helper()
 	cert, err := w.trust.Verify(cred.Leaf(), cred.Issuer(), identity.ClientUse)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return &node{w: w, cred: cred, cert: cert, epoch: w.now().Unix()}
 }
@@ -120,25 +121,25 @@ func (w *world) as(t testing.TB, cred *identity.Credential) *node {
 func (n *node) id() identity.NodeID { return n.cred.ID() }
 
 // record signs the next record of the node, after edit had its way.
-func (n *node) record(t testing.TB, edit ...func(*identity.Record)) *identity.Statement {
-	t.Helper()
+func (n *node) record(tb testing.TB, edit ...func(*identity.Record)) *identity.Statement {
+	tb.Helper()
 	n.seq++
-	r := n.fields(t)
+	r := n.fields(tb)
 	for _, e := range edit {
 		e(&r)
 	}
 	s, err := identity.SignRecord(r, n.cred, n.w.trust)
 	if err != nil {
-		t.Fatalf("signing a record: %v", err)
+		tb.Fatalf("signing a record: %v", err)
 	}
 	return s
 }
 
-func (n *node) fields(t testing.TB) identity.Record {
-	t.Helper()
+func (n *node) fields(tb testing.TB) identity.Record {
+	tb.Helper()
 	chain, err := identity.NewChain(n.id(), 240)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	n.chain = chain
 	now := n.w.now().Unix()
@@ -152,19 +153,19 @@ func (n *node) fields(t testing.TB) identity.Record {
 }
 
 // tombstone signs the node's goodbye.
-func (n *node) tombstone(t testing.TB, state *identity.Statement) *identity.Statement {
-	t.Helper()
+func (n *node) tombstone(tb testing.TB, state *identity.Statement) *identity.Statement {
+	tb.Helper()
 	n.seq++
 	s, err := identity.SignTombstone(identity.TombstoneFor(state, n.w.trust.NID(), n.w.now().Unix()), n.cred, n.w.trust)
 	if err != nil {
-		t.Fatalf("signing a tombstone: %v", err)
+		tb.Fatalf("signing a tombstone: %v", err)
 	}
 	return s
 }
 
 // removal signs an operator's tombstone for state.
-func (n *node) removal(t testing.TB, state *identity.Statement, edit ...func(*identity.Tombstone)) *identity.Statement {
-	t.Helper()
+func (n *node) removal(tb testing.TB, state *identity.Statement, edit ...func(*identity.Tombstone)) *identity.Statement {
+	tb.Helper()
 	tomb := identity.TombstoneFor(state, n.w.trust.NID(), n.w.now().Unix())
 	tomb.Sequence = identity.OperatorSequence
 	for _, e := range edit {
@@ -172,7 +173,7 @@ func (n *node) removal(t testing.TB, state *identity.Statement, edit ...func(*id
 	}
 	s, err := identity.SignTombstone(tomb, n.cred, n.w.trust)
 	if err != nil {
-		t.Fatalf("signing an operator's tombstone: %v", err)
+		tb.Fatalf("signing an operator's tombstone: %v", err)
 	}
 	return s
 }
@@ -182,40 +183,40 @@ func (n *node) submit(s *identity.Statement) (*catalog.Outcome, error) {
 }
 
 // put submits and requires that it became the state.
-func (n *node) put(t testing.TB, s *identity.Statement) *catalog.Outcome {
-	t.Helper()
+func (n *node) put(tb testing.TB, s *identity.Statement) *catalog.Outcome {
+	tb.Helper()
 	out, err := n.submit(s)
 	if err != nil {
-		t.Fatalf("submitting for %s: %v", s.Node(), err)
+		tb.Fatalf("submitting for %s: %v", s.Node(), err)
 	}
 	if !out.Created {
-		t.Fatalf("submitting for %s: got 200, want 201", s.Node())
+		tb.Fatalf("submitting for %s: got 200, want 201", s.Node())
 	}
 	return out
 }
 
 // register signs and submits the node's next record.
-func (n *node) register(t testing.TB) *identity.Statement {
-	t.Helper()
-	s := n.record(t)
-	n.put(t, s)
+func (n *node) register(tb testing.TB) *identity.Statement {
+	tb.Helper()
+	s := n.record(tb)
+	n.put(tb, s)
 	return s
 }
 
 // view opens the newest answer about a service as a client would.
-func (w *world) view(t testing.TB, service string, from *identity.RegistryMark) *discovery.View {
-	t.Helper()
+func (w *world) view(tb testing.TB, service string, from *identity.RegistryMark) *discovery.View {
+	tb.Helper()
 	version := int64(0)
 	if from != nil {
 		version = from.Version
 	}
 	a, err := w.catalog.Snapshot().Answer(service, version)
 	if err != nil {
-		t.Fatalf("answer: %v", err)
+		tb.Fatalf("answer: %v", err)
 	}
-	v, err := discovery.NewOpener(w.src.Identity().Bundle).Answer(asJSON(t, a), w.ask(service, from))
+	v, err := discovery.NewOpener(w.src.Identity().Bundle).Answer(asJSON(tb, a), w.ask(service, from))
 	if err != nil {
-		t.Fatalf("opening the answer about %q: %v", service, err)
+		tb.Fatalf("opening the answer about %q: %v", service, err)
 	}
 	return v
 }
@@ -224,42 +225,42 @@ func (w *world) ask(service string, from *identity.RegistryMark) discovery.Ask {
 	return discovery.Ask{Service: service, Peer: w.src.Identity().ID(), Mark: from, Now: w.now()}
 }
 
-func asJSON(t testing.TB, v any) []byte {
-	t.Helper()
+func asJSON(tb testing.TB, v any) []byte {
+	tb.Helper()
 	text, err := json.Marshal(v)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return text
 }
 
 // listed returns the labels of the nodes that a service verifiably has.
-func (w *world) listed(t testing.TB, service string) []string {
-	t.Helper()
+func (w *world) listed(tb testing.TB, service string) []string {
+	tb.Helper()
 	var labels []string
-	for _, n := range w.view(t, service, nil).Nodes {
+	for _, n := range w.view(tb, service, nil).Nodes {
 		labels = append(labels, n.Record.Node.Label())
 	}
 	return labels
 }
 
 // changes returns the change list of a version.
-func (w *world) changes(t testing.TB, version int64) []discovery.Change {
-	t.Helper()
+func (w *world) changes(tb testing.TB, version int64) []discovery.Change {
+	tb.Helper()
 	v, ok := w.store.Contents().Versions[version]
 	if !ok {
-		t.Fatalf("version %d is not stored", version)
+		tb.Fatalf("version %d is not stored", version)
 	}
 	list, err := discovery.ParseChanges(v.Changes)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return list
 }
 
 // revoke puts a bundle in force that revokes certificates.
-func (w *world) revoke(t testing.TB, number int64, certs ...*identity.Certificate) {
-	t.Helper()
+func (w *world) revoke(tb testing.TB, number int64, certs ...*identity.Certificate) {
+	tb.Helper()
 	var leaves []*x509.Certificate
 	for _, c := range certs {
 		leaves = append(leaves, c.Leaf())
@@ -275,22 +276,22 @@ func (w *world) revoke(t testing.TB, number int64, certs ...*identity.Certificat
 		return &next, nil
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
-func wantClass(t testing.TB, err error, want identity.Code) {
-	t.Helper()
+func wantClass(tb testing.TB, err error, want identity.Code) {
+	tb.Helper()
 	if got := identity.CodeOf(err); err == nil || got != want {
-		t.Errorf("got %q (%v), want %q", got, err, want)
+		tb.Errorf("got %q (%v), want %q", got, err, want)
 	}
 }
 
 // wantUnchanged requires that the stores hold the same, but for versions signed again.
-func wantUnchanged(t testing.TB, before, after memstore.Contents) {
-	t.Helper()
+func wantUnchanged(tb testing.TB, before, after memstore.Contents) {
+	tb.Helper()
 	if diff := cmp.Diff(before, after, cmp.Comparer(func(a, b identity.NodeID) bool { return a == b })); diff != "" {
-		t.Errorf("the store has changed (-before +after):\n%s", diff)
+		tb.Errorf("the store has changed (-before +after):\n%s", diff)
 	}
 }
 

@@ -115,7 +115,7 @@ func badEntries() []vectors.Answer {
 	})...)
 	list = append(list, badAnswers(identity.BadTime, []spoilt{
 		{"a record that outlives its certificate", func(s *scene) {
-			byNodeIssuer(func(c *x509.Certificate) { c.NotAfter = at(now + hour) })(s)
+			byNodeIssuer(func(c *x509.Certificate) { c.NotAfter = at(now + hour/2) })(s)
 		}},
 	})...)
 	return append(list, badAnswers(identity.Malformed, []spoilt{

@@ -54,19 +54,27 @@ func newClaim(edits ...edit) *claim {
 
 // newRecord returns what a node says, ready to be signed at now.
 func newRecord(ca *testca.Authority, id identity.NodeID) identity.Record {
+	return newRecordOf(ca, id, newChain(id, chainLength), chainLength)
+}
+
+// newRecordOf is newRecord with another chain of heartbeats.
+func newRecordOf(ca *testca.Authority, id identity.NodeID, chain *identity.Chain, count int64) identity.Record {
 	return identity.Record{
 		Aud:       identity.Audience(identity.NID(ca.Root)),
 		Check:     identity.Check{Interval: 10, Path: "", Type: identity.CheckTCP},
 		Endpoints: []identity.Endpoint{{Address: "10.0.0.1", Name: "default", Port: 5432, Protocol: "tcp"}},
 		Epoch:     now, Exp: now + 6*hour, IAT: now, Sequence: 1,
-		Heartbeat: identity.Heartbeat{Anchor: newChain(id).Anchor(), Count: 1440, Interval: 15},
+		Heartbeat: identity.Heartbeat{Anchor: chain.Anchor(), Count: count, Interval: 15},
 		Metadata:  map[string]string{"name": "Database", "zone": "a"},
 		Network:   network, Node: id, Service: id.Service(), State: identity.Active, V: 1,
 	}
 }
 
-func newChain(id identity.NodeID) *identity.Chain {
-	return must(identity.ChainFromSeed(id, 1440, sha256.Sum256([]byte("chain of "+id.String()))))
+// chainLength is how many heartbeats of 15 s last for a record of six hours.
+const chainLength = 1440
+
+func newChain(id identity.NodeID, count int) *identity.Chain {
+	return must(identity.ChainFromSeed(id, count, sha256.Sum256([]byte("chain of "+id.String()))))
 }
 
 // newTombstone returns what ends the record that newRecord returns.

@@ -22,7 +22,7 @@ func newPulse(k int64) *pulse {
 	ca := newCA()
 	id := ca.ID(service, "db-1")
 	s := statement(ca, ca.Issue(id), nil)
-	p := &pulse{ca: ca, peer: id, chain: newChain(id)}
+	p := &pulse{ca: ca, peer: id, chain: newChain(id, chainLength)}
 	p.v = vectors.Heartbeat{
 		Bundle: encode(ca.BundleDocument()), Now: now + k*15, Peer: id, RID: s.RID(),
 		Beat: p.beat(k), States: []vectors.Signed{signed(s)},
@@ -77,11 +77,11 @@ func Heartbeats() vectors.File[vectors.Heartbeat] {
 	bad("the token of an earlier slot", identity.BadSignature, 2, func(p *pulse) { p.v.Beat.Token = p.beat(1).Token })
 	bad("the token of a later slot", identity.BadSignature, 2, func(p *pulse) { p.v.Beat.Token = p.beat(3).Token })
 	bad("the token of another node", identity.BadSignature, 2, func(p *pulse) {
-		t, _ := newChain(p.ca.ID(service, "db-2")).Token(2)
+		t, _ := newChain(p.ca.ID(service, "db-2"), chainLength).Token(2)
 		p.v.Beat.Token = t
 	})
 	bad("the token of another record of the node", identity.BadSignature, 2, func(p *pulse) {
-		t, _ := must(identity.ChainFromSeed(p.peer, 1440, sha256.Sum256([]byte("another chain")))).Token(2)
+		t, _ := must(identity.ChainFromSeed(p.peer, chainLength, sha256.Sum256([]byte("another chain")))).Token(2)
 		p.v.Beat.Token = t
 	})
 	bad("the record's anchor as its first token", identity.BadSignature, 1, func(p *pulse) { p.v.Beat.Token = p.chain.Anchor() })

@@ -136,7 +136,7 @@ func badFields() []vectors.Record {
 		{"an empty metadata key", record(func(r *identity.Record) { r.Metadata[""] = "x" })},
 		{"a metadata key of 64 characters", record(func(r *identity.Record) { r.Metadata[strings.Repeat("k", 64)] = "x" })},
 		{"a short anchor", func(c *claim) {
-			anchor := newChain(c.id).Anchor().String()
+			anchor := newChain(c.id, chainLength).Anchor().String()
 			text(anchor, anchor[1:])(c)
 		}},
 		{"an audience that is none", text(`"aud":"netget:`, `"aud":"network:`)},

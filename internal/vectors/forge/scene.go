@@ -20,6 +20,9 @@ const (
 	third  = now - 20  // version 4: web-2 as well
 )
 
+// shortChain is the length of a chain of heartbeats for an hour.
+const shortChain = 240
+
 // A scene is one moment of the network with one question and its answer, which
 // may be spoilt at every step before it is sent.
 type scene struct {
@@ -69,8 +72,8 @@ func (s *scene) put(cred *identity.Credential, change func(*identity.Record)) {
 }
 
 func (s *scene) record(id identity.NodeID, change func(*identity.Record)) identity.Record {
-	r := newRecord(s.ca, id)
-	r.Epoch, r.IAT, r.Exp = first, first, first+6*hour
+	r := newRecordOf(s.ca, id, newChain(id, shortChain), shortChain)
+	r.Epoch, r.IAT, r.Exp = first, first, first+hour
 	if change != nil {
 		change(&r)
 	}
@@ -118,7 +121,7 @@ func (s *scene) status(label string) discovery.Status {
 }
 
 func (s *scene) beat(label string, k int64) identity.Beat {
-	t, _ := newChain(s.nodes[label].Node()).Token(k)
+	t, _ := newChain(s.nodes[label].Node(), shortChain).Token(k)
 	return identity.Beat{K: k, Token: t}
 }
 

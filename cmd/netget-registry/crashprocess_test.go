@@ -1,0 +1,78 @@
+package main_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// startLimit is how long the registry may take until it is ready.
+const startLimit = time.Minute
+
+// A registryProcess is netget-registry serve.
+type registryProcess struct {
+	cmd    *exec.Cmd
+	stderr bytes.Buffer // complete when the process has ended
+}
+
+// startRegistry starts the registry on its store and port and waits for its
+// ready line. It returns how long that took.
+func (w *crashWorld) startRegistry(t *testing.T) time.Duration {
+	t.Helper()
+	path, err := exec.LookPath("netget-registry") // this test binary, see TestMain
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &registryProcess{cmd: exec.CommandContext(t.Context(), path, "serve", "-o", "json", //nolint:gosec // ourselves
+		"--home", w.home(), "--store", w.store, "--address", w.address, "--ops-address", "off")}
+	p.cmd.Env = []string{}
+	p.cmd.Stderr = &p.stderr
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.registry = p
+	tooLate := time.AfterFunc(startLimit, p.kill)
+	lines := bufio.NewScanner(out)
+	ready := lines.Scan()
+	took := time.Since(began)
+	tooLate.Stop()
+	var line struct{ Address string }
+	if !ready || json.Unmarshal(lines.Bytes(), &line) != nil {
+		t.Fatalf("the registry did not become ready\n%s", p.finalLog())
+	}
+	w.address = line.Address
+	return took
+}
+
+// kill ends the process as kill -9 does.
+func (p *registryProcess) kill() { _ = p.cmd.Process.Kill() } // ended finds out
+
+// ended waits for the process, which must have been killed.
+func (p *registryProcess) ended(t *testing.T) {
+	t.Helper()
+	err := p.cmd.Wait()
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok {
+		t.Fatalf("the registry was not killed: %v\n%s", err, p.finalLog())
+	}
+	if status, ok := exit.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL {
+		t.Fatalf("the registry ended by itself: %v\n%s", err, p.finalLog())
+	}
+}
+
+// finalLog ends the process, if it has not ended, and returns what it has logged.
+func (p *registryProcess) finalLog() string {
+	p.kill()
+	_ = p.cmd.Wait() // it may have been waited for
+	return p.stderr.String()
+}
