@@ -26,6 +26,9 @@ var (
 	ErrRemoved = errors.New("removed-by-operator")
 	// ErrNotRegistered says that there is no registration to end.
 	ErrNotRegistered = errors.New("not registered")
+	// ErrExpired says that the node's certificate has ended and was not
+	// renewed: nothing can be signed with it.
+	ErrExpired = errors.New("the certificate has ended")
 )
 
 // A Node is a program's place in its network. It is safe for concurrent use.

@@ -35,7 +35,7 @@ func loadState(folder *identity.Folder, now int64) (state nodeState, warning str
 		return nodeState{}, "", fmt.Errorf("reading the node's state: %w", err)
 	}
 	if err := identity.UnmarshalStrict(text, &state); err != nil {
-		return nodeState{}, "the node's state is damaged and was dropped", nil
+		return nodeState{}, "the node's state is damaged and was dropped", nil //nolint:nilerr // the warning says it
 	}
 	if state.Epoch > now+clockSkew || state.IAT > now+clockSkew {
 		return nodeState{}, "the node's state is from the future and was dropped", nil

@@ -70,7 +70,7 @@ func (p *publisher) step(current *signed) time.Duration {
 	if held != current {
 		if err := p.publish(ctx, current); err != nil {
 			if held != nil && isRenewal(held.record, current.record) {
-				p.beat(ctx, held) // the old record lives on until the new one is taken
+				_ = p.beat(ctx, held) // the old record lives on until the new one is taken
 			}
 			return p.failed(ctx, current, err)
 		}

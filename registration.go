@@ -40,6 +40,7 @@ type registration struct {
 	removed    bool                  // by an operator; guarded by mu
 	shared     bool                  // somebody else signs as this node; guarded by mu
 	raised     time.Time             // when the epoch was last raised for that; guarded by mu
+	volatile   error                 // why the place could not be written; guarded by mu
 }
 
 // signed is a record with the secret behind its heartbeats.
@@ -104,8 +105,8 @@ func (r *registration) sign(epoch, sequence int64, old *signed) error {
 		return fmt.Errorf("signing the record: %w", err)
 	}
 	place := nodeState{Epoch: epoch, Sequence: sequence, IAT: record.IAT, Registered: true}
-	if err := place.save(s.source.Folder()); err != nil {
-		s.opts.Logger.LogAttrs(r.ctx, slog.LevelWarn, "node state not written", slog.Any("error", err))
+	if r.volatile = place.save(s.source.Folder()); r.volatile != nil {
+		s.opts.Logger.LogAttrs(r.ctx, slog.LevelWarn, "node state not written", slog.Any("error", r.volatile))
 	}
 	full, _ := statement.Record()
 	r.place = place
@@ -127,7 +128,7 @@ func (s *session) newRecord(i *identity.Identity, epoch, sequence, iat int64, on
 	}
 	life = min(life, i.Credential.Leaf().NotAfter.Unix()-iat, identity.MaxHeartbeats*interval)
 	if life < 1 {
-		return identity.Record{}, nil, identity.Refuse(identity.BadTime, "the certificate ended at %s; enrol the node anew", i.Credential.Leaf().NotAfter.UTC().Format(time.RFC3339))
+		return identity.Record{}, nil, identity.Refuse(identity.BadTime, "%w at %s", ErrExpired, i.Credential.Leaf().NotAfter.UTC().Format(time.RFC3339))
 	}
 	if once {
 		interval = life // so that the record is live to its end without a heartbeat

@@ -113,6 +113,9 @@ func (s *session) problems() []string {
 		if r.shared {
 			out = append(out, "identity-shared")
 		}
+		if r.volatile != nil {
+			out = append(out, "the node's place in its order lives in memory only: "+r.volatile.Error())
+		}
 	}
 	return out
 }

@@ -25,6 +25,16 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// tb is what a network needs of a test; examples have it too.
+type tb interface {
+	Helper()
+	Context() context.Context
+	TempDir() string
+	Cleanup(f func())
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+}
+
 // patience is how long a test waits for something that must happen.
 const patience = 20 * time.Second
 
@@ -45,7 +55,7 @@ type registryNode struct {
 }
 
 // newWorld makes a network with running registries.
-func newWorld(t *testing.T, labels ...string) *world {
+func newWorld(t tb, labels ...string) *world {
 	t.Helper()
 	w := &world{ca: testca.New("development", "sdk", time.Now())}
 	for _, label := range labels {
@@ -56,7 +66,7 @@ func newWorld(t *testing.T, labels ...string) *world {
 }
 
 // addRegistry makes a registry that does not answer yet.
-func (w *world) addRegistry(t *testing.T, label string) *registryNode {
+func (w *world) addRegistry(t tb, label string) *registryNode {
 	t.Helper()
 	r := &registryNode{id: w.ca.ID("registry", label)}
 	r.source = w.ca.Source(r.id)
@@ -79,7 +89,7 @@ func (w *world) addRegistry(t *testing.T, label string) *registryNode {
 }
 
 // serve lets the registry answer.
-func (r *registryNode) serve(t *testing.T) {
+func (r *registryNode) serve(t tb) {
 	t.Helper()
 	s, err := registry.New(registry.Config{
 		Networks: []registry.Network{{Source: r.source, Catalog: r.catalog}}, ReadRate: 1e6, ReadBurst: 1e6,
@@ -93,7 +103,7 @@ func (r *registryNode) serve(t *testing.T) {
 
 func (r *registryNode) url() string { return "https://" + r.address }
 
-func listen(t *testing.T, address string) net.Listener {
+func listen(t tb, address string) net.Listener {
 	t.Helper()
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", address)
 	if err != nil {
@@ -104,7 +114,7 @@ func listen(t *testing.T, address string) net.Listener {
 
 // background runs something until stop or the end of the test, and waits for
 // its end.
-func background(t *testing.T, run func(context.Context) error) (stop func()) {
+func background(t tb, run func(context.Context) error) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
@@ -121,7 +131,7 @@ func background(t *testing.T, run func(context.Context) error) (stop func()) {
 
 // folder enrols a node and returns its identity folder; edit may change what is
 // written.
-func (w *world) folder(t *testing.T, service, label string, edits ...func(*identity.Identity)) string {
+func (w *world) folder(t tb, service, label string, edits ...func(*identity.Identity)) string {
 	t.Helper()
 	i := w.ca.Identity(w.ca.ID(service, label))
 	i.Credential = w.issue(t, i.ID())
@@ -140,7 +150,7 @@ func (w *world) folder(t *testing.T, service, label string, edits ...func(*ident
 }
 
 // issue makes a credential with a key that can be written to a folder.
-func (w *world) issue(t *testing.T, id identity.NodeID, edits ...func(*x509.Certificate)) *identity.Credential {
+func (w *world) issue(t tb, id identity.NodeID, edits ...func(*x509.Certificate)) *identity.Credential {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

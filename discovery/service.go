@@ -70,15 +70,60 @@ func NewService(name string, records []Listed) *Service {
 }
 
 func newSortedService(name string, records []Listed) *Service {
-	s := &Service{name: name, records: records}
-	s.recordLeaves = make([][32]byte, len(records))
-	s.statusLeaves = make([][32]byte, len(records))
-	for i, r := range records {
-		s.recordLeaves[i] = recordLeaf(r.Record.Node(), r.Record.RID())
-		s.statusLeaves[i] = statusLeaf(r.Record.RID(), r.Status, r.Since)
+	s := &Service{name: name}
+	for _, r := range records {
+		s.add(r)
 	}
-	s.sum = ServiceSum{name, int64(len(records)), translog.TreeRoot(s.recordLeaves), translog.TreeRoot(s.statusLeaves)}
+	s.summarise()
 	return s
+}
+
+// An Edit changes one record of a service: it is put in place of what is
+// listed of the node, or what is listed is removed.
+type Edit struct {
+	Node   identity.NodeID
+	Listed *Listed // nil: remove
+}
+
+// With returns the service after edits, at most one a node, sorted by node. It
+// hashes only what the edits bring.
+func (s *Service) With(edits []Edit) *Service {
+	room := len(s.records) + len(edits)
+	next := &Service{
+		name: s.name, records: make([]Listed, 0, room),
+		recordLeaves: make([][32]byte, 0, room), statusLeaves: make([][32]byte, 0, room),
+	}
+	from := 0
+	for _, e := range edits {
+		i, found := s.Index(e.Node)
+		next.take(s, from, i)
+		if from = i; found {
+			from++
+		}
+		if e.Listed != nil {
+			next.add(*e.Listed)
+		}
+	}
+	next.take(s, from, len(s.records))
+	next.summarise()
+	return next
+}
+
+// take appends records of another service with their hashes.
+func (s *Service) take(from *Service, start, end int) {
+	s.records = append(s.records, from.records[start:end]...)
+	s.recordLeaves = append(s.recordLeaves, from.recordLeaves[start:end]...)
+	s.statusLeaves = append(s.statusLeaves, from.statusLeaves[start:end]...)
+}
+
+func (s *Service) add(l Listed) {
+	s.records = append(s.records, l)
+	s.recordLeaves = append(s.recordLeaves, recordLeaf(l.Record.Node(), l.Record.RID()))
+	s.statusLeaves = append(s.statusLeaves, statusLeaf(l.Record.RID(), l.Status, l.Since))
+}
+
+func (s *Service) summarise() {
+	s.sum = ServiceSum{s.name, int64(len(s.records)), translog.TreeRoot(s.recordLeaves), translog.TreeRoot(s.statusLeaves)}
 }
 
 // Name returns the service's name.

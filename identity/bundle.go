@@ -59,7 +59,8 @@ type Bundle struct {
 	registries []RegistryEntry
 
 	mu       sync.Mutex
-	verified map[chainKey]*Certificate // guarded by mu; bounded
+	verified map[chainKey]*Certificate  // guarded by mu; bounded
+	anchored map[Hash]*x509.Certificate // root of each issuer that was verified; guarded by mu; bounded
 }
 
 type chainKey struct {
@@ -87,7 +88,7 @@ func NewBundle(d BundleDocument) (*Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bundle{td: td, nid: d.NID, handovers: d.Handovers, registries: d.Registries, verified: map[chainKey]*Certificate{}}
+	b := &Bundle{td: td, nid: d.NID, handovers: d.Handovers, registries: d.Registries, verified: map[chainKey]*Certificate{}, anchored: map[Hash]*x509.Certificate{}}
 	if err := b.addRoots(d.Roots); err != nil {
 		return nil, err
 	}
@@ -278,36 +279,57 @@ func (b *Bundle) verify(leaf, issuer *x509.Certificate, use Usage) (*Certificate
 	return &Certificate{leaf: leaf, issuer: issuer, root: root, id: id, use: use, thumbprint: Thumbprint(leaf)}, nil
 }
 
-// verifyChain verifies signatures, path lengths and name constraints at the
-// first moment at which all three certificates are valid, so that a verdict
-// never depends on the clock.
+// verifyChain verifies signatures, path lengths and name constraints: of the
+// leaf under its issuer, and, once for each issuer, of that under its root. Each
+// is judged at the first moment at which both certificates are valid, so that a
+// verdict never depends on the clock.
 func (b *Bundle) verifyChain(leaf, issuer *x509.Certificate) (*x509.Certificate, error) {
-	root := b.rootOf(issuer)
-	if root == nil {
+	root, err := b.anchor(issuer)
+	if err != nil {
+		return nil, err
+	}
+	if err := verifyLink(leaf, issuer); err != nil {
+		return nil, Refuse(BadCert, "verifying the certificate under its issuer: %w", err)
+	}
+	return root, nil
+}
+
+// anchor returns the root that an issuer leads to.
+func (b *Bundle) anchor(issuer *x509.Certificate) (*x509.Certificate, error) {
+	key := Thumbprint(issuer)
+	b.mu.Lock()
+	root := b.anchored[key]
+	b.mu.Unlock()
+	if root != nil {
+		return root, nil
+	}
+	if root = b.rootOf(issuer); root == nil {
 		return nil, Refuse(BadCert, "the chain does not end at a root of %s", b.td)
 	}
-	moment := leaf.NotBefore
-	for _, cert := range []*x509.Certificate{issuer, root} {
-		if cert.NotBefore.After(moment) {
-			moment = cert.NotBefore
-		}
+	if err := verifyLink(issuer, root); err != nil {
+		return nil, Refuse(BadCert, "verifying the issuer under its root: %w", err)
 	}
-	roots, issuers := x509.NewCertPool(), x509.NewCertPool()
-	roots.AddCert(root)
-	issuers.AddCert(issuer)
-	chains, err := leaf.Verify(x509.VerifyOptions{
-		Roots: roots, Intermediates: issuers, CurrentTime: moment,
-		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}, // compared exactly by checkUsages
-	})
-	if err != nil {
-		return nil, Refuse(BadCert, "verifying the chain: %w", err)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.anchored) >= maxIssuers {
+		clear(b.anchored)
 	}
-	for _, chain := range chains {
-		if len(chain) == 3 && chain[1].Equal(issuer) {
-			return root, nil
-		}
+	b.anchored[key] = root
+	return root, nil
+}
+
+// verifyLink verifies one certificate under the one that signed it, with
+// everything that the upper one constrains. The names of the usages are
+// compared exactly elsewhere, see checkUsages.
+func verifyLink(lower, upper *x509.Certificate) error {
+	moment := lower.NotBefore
+	if upper.NotBefore.After(moment) {
+		moment = upper.NotBefore
 	}
-	return nil, Refuse(BadCert, "the chain is not leaf, issuer, root")
+	pool := x509.NewCertPool()
+	pool.AddCert(upper)
+	_, err := lower.Verify(x509.VerifyOptions{Roots: pool, CurrentTime: moment, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+	return err
 }
 
 func raws(certs []*x509.Certificate) [][]byte {

@@ -83,7 +83,7 @@ func TestProfile(t *testing.T) {
 		return func(c *x509.Certificate) { c.ExtKeyUsage = u }
 	}
 	uri := func(texts ...string) func(*x509.Certificate) {
-		return func(c *x509.Certificate) { c.URIs = uris(texts...) }
+		return func(c *x509.Certificate) { c.URIs, c.DNSNames = uris(texts...), nil }
 	}
 	name := func(cn string) func(*x509.Certificate) {
 		return func(c *x509.Certificate) { c.Subject.CommonName = cn }

@@ -131,6 +131,7 @@ func TestRefusesEnvelope(t *testing.T) {
 		want        identity.Code
 	}{
 		{"9,000 bytes", strings.Repeat("A", 9000), identity.Limits},
+		{"8,192 bytes for their form only", strings.Repeat("A", identity.MaxTokenBytes), identity.Malformed},
 		{"a token one byte too long", good + strings.Repeat("A", identity.MaxTokenBytes+1-len(good)), identity.Limits},
 		{"a million dots", strings.Repeat(".", 1_000_000), identity.Limits},
 		{"nothing", "", identity.Malformed},

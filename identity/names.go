@@ -94,6 +94,7 @@ func (t NodeType) String() string {
 type NodeID struct {
 	td             TrustDomain
 	service, label string
+	text           string // the canonical form, made of the three
 }
 
 const scheme = "spiffe://"
@@ -111,7 +112,7 @@ func NewNodeID(td TrustDomain, service, label string) (NodeID, error) {
 	if !isLabel(label) {
 		return NodeID{}, Refuse(Malformed, "%q is not a node name: 1 to 63 of a-z, 0-9 and dash, no dash at either end", clip(label))
 	}
-	return NodeID{td, service, label}, nil
+	return NodeID{td, service, label, scheme + td.String() + "/" + service + "/" + label}, nil
 }
 
 // ParseNodeID reads "spiffe://<network>.<domain>/<service>/<node>". It accepts
@@ -194,15 +195,10 @@ func (id NodeID) DNSNames() []string {
 }
 
 // String returns the identity in its canonical form, or "" for the zero value.
-func (id NodeID) String() string {
-	if id.IsZero() {
-		return ""
-	}
-	return scheme + id.td.String() + "/" + id.service + "/" + id.label
-}
+func (id NodeID) String() string { return id.text }
 
 // MarshalText returns the canonical form.
-func (id NodeID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+func (id NodeID) MarshalText() ([]byte, error) { return []byte(id.text), nil }
 
 // UnmarshalText reads the canonical form, as [ParseNodeID] does.
 func (id *NodeID) UnmarshalText(b []byte) error {

@@ -95,7 +95,7 @@ func (s *Statement) readTombstone(payload []byte, b *Bundle) error {
 		return err
 	}
 	if t.Node.TrustDomain() != b.td {
-		return Refuse(Binding, "the tombstone is for %s, of another network", t.Node)
+		return Refuse(Denied, "the tombstone is for %s, of another network", t.Node)
 	}
 	if err := checkTombstoneSigner(&t, s.cert.id); err != nil {
 		return err

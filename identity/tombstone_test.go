@@ -46,7 +46,7 @@ func TestRefusesTombstone(t *testing.T) {
 		{"refuses one signed before the certificate", n, edits{set("iat", t0-121), set("exp", t0-121+86520), set("epoch", t0-121)}, identity.BadTime},
 		{"refuses another network's name", n, one("network", "development"), identity.WrongNetwork},
 		{"refuses another nid", n, one("aud", "netget:"+identity.NID(testca.New("production", "b", now).Root).String()), identity.WrongNetwork},
-		{"refuses a node of another network", operator, append(removal[1:], set("node", "spiffe://development.netget.internal/databaseservice/db-1")), identity.Binding},
+		{"refuses a node of another network", operator, append(removal[1:], set("node", "spiffe://development.netget.internal/databaseservice/db-1")), identity.Denied},
 		{"refuses another node's", n, one("node", "spiffe://production.netget.internal/databaseservice/db-2"), identity.Denied},
 		{"refuses a service's by its registry", registry, removal[:2], identity.Denied},
 		{"refuses another service than the node's", n, one("service", "billing"), identity.Denied},

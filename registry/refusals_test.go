@@ -205,7 +205,7 @@ func TestMessagesThatAreNoHTTP(t *testing.T) {
 		"1 MB of headers":       {"GET /v1/head HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("a", 1<<20) + "\r\n\r\n", http.StatusRequestHeaderFieldsTooLarge},
 		"17 KB of headers":      {"GET /v1/head HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("a", 17<<10) + "\r\n\r\n", http.StatusRequestHeaderFieldsTooLarge},
 		"100,000 headers":       {"GET /v1/head HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("X: a\r\n", 100_000) + "\r\n", http.StatusRequestHeaderFieldsTooLarge},
-		"length and chunks":     {"POST /v1/records HTTP/1.1\r\nHost: x\r\nContent-Type: application/jose\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na.b\r\n0\r\n\r\n", http.StatusBadRequest},
+		"length and chunks":     {"GET /v1/head HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n3\r\na.b\r\n0\r\n\r\n", http.StatusBadRequest},
 		"two lengths":           {"POST /v1/records HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\na.b", http.StatusBadRequest},
 		"10 MB without length":  {"POST /v1/records HTTP/1.1\r\nHost: x\r\nContent-Type: application/jose\r\nTransfer-Encoding: chunked\r\n\r\na00000\r\n" + strings.Repeat("a", 10<<20), http.StatusRequestEntityTooLarge},
 		"no host":               {"GET /v1/head HTTP/1.1\r\n\r\n", http.StatusBadRequest},

@@ -132,7 +132,7 @@ func (a *attack) isOver() bool {
 func (w *crashWorld) registerAndKill(t *testing.T) int {
 	t.Helper()
 	// What each node may do at once lasts for 20 moments; see newCrashWorld.
-	a := &attack{kill: w.registry.kill, left: 1 + rand.IntN(18*len(w.nodes))} //nolint:gosec // no secret
+	a := &attack{kill: w.registry.kill, left: len(w.nodes) + rand.IntN(17*len(w.nodes))} //nolint:gosec // no secret
 	var nodes errgroup.Group
 	for _, n := range w.nodes {
 		n.restart(t, w.address)

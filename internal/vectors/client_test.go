@@ -34,7 +34,7 @@ func TestClient(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "marks.json")
 			before := writeMarks(t, path, v)
 			c := newClient(t, v, path, serve(t, v, path))
-			err := ask(c, t)
+			err := ask(t, c)
 			if got := identity.CodeOf(err); got != v.Class || (err != nil) != (v.Class != "") {
 				t.Errorf("got class %q (%v), want %q", got, err, v.Class)
 			}
@@ -70,31 +70,31 @@ func checkMarks(t *testing.T, text []byte, v vectors.Answer) {
 
 // questionOf returns how a client asks for what the vector is; nil for what is
 // not the answer to a question, and for answers that must be asked for again.
-func questionOf(v vectors.Answer) func(*discovery.Client, *testing.T) error {
+func questionOf(v vectors.Answer) func(*testing.T, *discovery.Client) error {
 	if v.Moved != nil && v.Class == "" {
 		return nil
 	}
 	switch v.Kind {
 	case vectors.AnswerKind:
-		return func(c *discovery.Client, t *testing.T) error {
+		return func(t *testing.T, c *discovery.Client) error {
 			t.Helper()
 			_, err := c.Discover(t.Context(), v.Service)
 			return err
 		}
 	case vectors.NodeKind:
-		return func(c *discovery.Client, t *testing.T) error {
+		return func(t *testing.T, c *discovery.Client) error {
 			t.Helper()
 			_, err := c.Node(t.Context(), *v.Node)
 			return err
 		}
 	case vectors.ServicesKind:
-		return func(c *discovery.Client, t *testing.T) error {
+		return func(t *testing.T, c *discovery.Client) error {
 			t.Helper()
 			_, _, err := c.Services(t.Context())
 			return err
 		}
 	case vectors.HeadKind:
-		return func(c *discovery.Client, t *testing.T) error {
+		return func(t *testing.T, c *discovery.Client) error {
 			t.Helper()
 			_, _, err := c.Heads(t.Context())
 			return err

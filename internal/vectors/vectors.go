@@ -44,7 +44,7 @@ func (c Case) Verdict() identity.Code { return c.Class }
 // error, so that no vector says more than is checked.
 func Read[V any](dir, name string) (File[V], error) {
 	var f File[V]
-	text, err := os.ReadFile(filepath.Join(filepath.Clean(dir), name))
+	text, err := os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // vectors lie where the caller says
 	if err != nil {
 		return f, fmt.Errorf("reading vectors: %w", err)
 	}

@@ -16,7 +16,13 @@ import (
 type refusal struct {
 	name  string
 	want  identity.Code
-	token func(t *testing.T, w *world) (string, *node)
+	token func(scene) (string, *node)
+}
+
+// A scene is where a refusal happens.
+type scene struct {
+	t *testing.T
+	w *world
 }
 
 func TestRefusalsChangeNothing(t *testing.T) {
@@ -25,7 +31,7 @@ func TestRefusalsChangeNothing(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := start(t)
 				w.node(t, "billing", "b-1").register(t)
-				token, by := tt.token(t, w)
+				token, by := tt.token(scene{t, w})
 				store, head := w.store.Contents(), w.catalog.Snapshot().HeadToken()
 				_, err := w.catalog.Submit(context.Background(), token, by.cert)
 				wantClass(t, err, tt.want)
@@ -72,33 +78,33 @@ func (n *node) uncheckedTombstone(tb testing.TB, state *identity.Statement, edit
 func refusals() []refusal {
 	// edited is a refusal of a record that breaks one rule.
 	edited := func(name string, want identity.Code, edit func(*identity.Record)) refusal {
-		return refusal{name, want, func(t *testing.T, w *world) (string, *node) {
-			n := w.node(t, "billing", "b-2")
-			return n.unchecked(t, edit), n
+		return refusal{name, want, func(s scene) (string, *node) {
+			n := s.w.node(s.t, "billing", "b-2")
+			return n.unchecked(s.t, edit), n
 		}}
 	}
-	good := func(t *testing.T, w *world) (string, *node) {
-		n := w.node(t, "billing", "b-2")
-		return n.record(t).Token(), n
+	good := func(s scene) (string, *node) {
+		n := s.w.node(s.t, "billing", "b-2")
+		return n.record(s.t).Token(), n
 	}
 	return []refusal{
-		{"garbage", identity.Malformed, func(t *testing.T, w *world) (string, *node) { return "garbage", w.node(t, "billing", "b-2") }},
-		{"too long", identity.Limits, func(t *testing.T, w *world) (string, *node) {
-			return strings.Repeat("a", identity.MaxTokenBytes+1), w.node(t, "billing", "b-2")
+		{"garbage", identity.Malformed, func(s scene) (string, *node) { return "garbage", s.w.node(s.t, "billing", "b-2") }},
+		{"too long", identity.Limits, func(s scene) (string, *node) {
+			return strings.Repeat("a", identity.MaxTokenBytes+1), s.w.node(s.t, "billing", "b-2")
 		}},
-		{"a head passed off as a record", identity.BadHeader, func(t *testing.T, w *world) (string, *node) {
-			return w.catalog.Snapshot().HeadToken(), w.node(t, "billing", "b-2")
+		{"a head passed off as a record", identity.BadHeader, func(s scene) (string, *node) {
+			return s.w.catalog.Snapshot().HeadToken(), s.w.node(s.t, "billing", "b-2")
 		}},
-		{"another's connection", identity.Binding, func(t *testing.T, w *world) (string, *node) {
-			token, _ := good(t, w)
-			return token, w.node(t, "billing", "b-3")
+		{"another's connection", identity.Binding, func(s scene) (string, *node) {
+			token, _ := good(s)
+			return token, s.w.node(s.t, "billing", "b-3")
 		}},
-		{"the same node's connection with another certificate", identity.Binding, func(t *testing.T, w *world) (string, *node) {
-			token, n := good(t, w)
-			return token, w.as(t, w.ca.IssueKey(n.id(), testca.Key("renewed")))
+		{"the same node's connection with another certificate", identity.Binding, func(s scene) (string, *node) {
+			token, n := good(s)
+			return token, s.w.as(s.t, s.w.ca.IssueKey(n.id(), testca.Key("renewed")))
 		}},
-		{"a signature that was altered", identity.BadSignature, func(t *testing.T, w *world) (string, *node) {
-			token, n := good(t, w)
+		{"a signature that was altered", identity.BadSignature, func(s scene) (string, *node) {
+			token, n := good(s)
 			return token[:len(token)-8] + "AAAAAAAA", n
 		}},
 		edited("a record of version 2", identity.Malformed, func(r *identity.Record) { r.V = 2 }),
@@ -118,61 +124,61 @@ func refusals() []refusal {
 			r.Exp, r.Heartbeat.Count, r.Heartbeat.Interval = r.IAT+86_390, 8640, 60
 		}),
 		edited("an epoch from the future", identity.BadTime, func(r *identity.Record) { r.Epoch = r.IAT + 61 }),
-		{"a record by a client", identity.Denied, func(t *testing.T, w *world) (string, *node) {
-			n := w.node(t, "client", "c-1")
-			return n.unchecked(t, func(*identity.Record) {}), n
+		{"a record by a client", identity.Denied, func(s scene) (string, *node) {
+			n := s.w.node(s.t, "client", "c-1")
+			return n.unchecked(s.t, func(*identity.Record) {}), n
 		}},
-		{"a tombstone for another node", identity.Denied, func(t *testing.T, w *world) (string, *node) {
-			n := w.node(t, "billing", "b-2")
-			return n.uncheckedTombstone(t, w.node(t, "billing", "b-1").record(t), func(*identity.Tombstone) {}), n
+		{"a tombstone for another node", identity.Denied, func(s scene) (string, *node) {
+			n := s.w.node(s.t, "billing", "b-2")
+			return n.uncheckedTombstone(s.t, s.w.node(s.t, "billing", "b-1").record(s.t), func(*identity.Tombstone) {}), n
 		}},
-		{"an operator's tombstone with a sequence of nodes", identity.Limits, func(t *testing.T, w *world) (string, *node) {
-			n := w.node(t, "operator", "olga")
-			return n.uncheckedTombstone(t, w.node(t, "billing", "b-1").record(t), func(*identity.Tombstone) {}), n
+		{"an operator's tombstone with a sequence of nodes", identity.Limits, func(s scene) (string, *node) {
+			n := s.w.node(s.t, "operator", "olga")
+			return n.uncheckedTombstone(s.t, s.w.node(s.t, "billing", "b-1").record(s.t), func(*identity.Tombstone) {}), n
 		}},
-		{"an operator's tombstone for a client", identity.Denied, func(t *testing.T, w *world) (string, *node) {
-			n := w.node(t, "operator", "olga")
-			return n.uncheckedTombstone(t, w.node(t, "billing", "b-1").record(t), func(tomb *identity.Tombstone) {
+		{"an operator's tombstone for a client", identity.Denied, func(s scene) (string, *node) {
+			n := s.w.node(s.t, "operator", "olga")
+			return n.uncheckedTombstone(s.t, s.w.node(s.t, "billing", "b-1").record(s.t), func(tomb *identity.Tombstone) {
 				tomb.Node, tomb.Service, tomb.Sequence = testID(tomb.Node, "client", "c-1"), "client", identity.OperatorSequence
 			}), n
 		}},
-		{"an operator's epoch from the future", identity.BadTime, func(t *testing.T, w *world) (string, *node) {
-			n := w.node(t, "operator", "olga")
-			return n.removal(t, w.node(t, "billing", "b-1").record(t), func(tomb *identity.Tombstone) {
+		{"an operator's epoch from the future", identity.BadTime, func(s scene) (string, *node) {
+			n := s.w.node(s.t, "operator", "olga")
+			return n.removal(s.t, s.w.node(s.t, "billing", "b-1").record(s.t), func(tomb *identity.Tombstone) {
 				tomb.IAT += 30
 				tomb.Exp += 30
 				tomb.Epoch = tomb.IAT + 60
 			}).Token(), n
 		}},
-		{"a certificate that is revoked", identity.Revoked, func(t *testing.T, w *world) (string, *node) {
-			token, n := good(t, w)
-			w.revoke(t, 1, n.cert)
+		{"a certificate that is revoked", identity.Revoked, func(s scene) (string, *node) {
+			token, n := good(s)
+			s.w.revoke(s.t, 1, n.cert)
 			synctest.Wait()
 			return token, n
 		}},
-		{"a certificate that has ended", identity.BadTime, func(t *testing.T, w *world) (string, *node) {
-			n := w.as(t, w.ca.Issue(w.ca.ID("billing", "b-2"), func(c *x509.Certificate) { c.NotAfter = w.now().Add(time.Minute) }))
-			tomb := n.tombstone(t, n.record(t, func(r *identity.Record) { r.Exp = r.IAT + 60 }))
+		{"a certificate that has ended", identity.BadTime, func(s scene) (string, *node) {
+			n := s.w.as(s.t, s.w.ca.Issue(s.w.ca.ID("billing", "b-2"), func(c *x509.Certificate) { c.NotAfter = s.w.now().Add(time.Minute) }))
+			tomb := n.tombstone(s.t, n.record(s.t, func(r *identity.Record) { r.Exp = r.IAT + 60 }))
 			time.Sleep(3 * time.Minute)
 			synctest.Wait()
 			return tomb.Token(), n
 		}},
-		{"a certificate of more than 2 KiB", identity.Limits, func(t *testing.T, w *world) (string, *node) {
-			n := w.as(t, w.ca.Issue(w.ca.ID("billing", "b-2"), func(c *x509.Certificate) {
+		{"a certificate of more than 2 KiB", identity.Limits, func(s scene) (string, *node) {
+			n := s.w.as(s.t, s.w.ca.Issue(s.w.ca.ID("billing", "b-2"), func(c *x509.Certificate) {
 				c.OCSPServer = []string{"http://" + strings.Repeat("x", 2048)}
 			}))
-			return n.record(t).Token(), n
+			return n.record(s.t).Token(), n
 		}},
-		{"an earlier sequence", identity.Superseded, func(t *testing.T, w *world) (string, *node) {
-			n := w.node(t, "billing", "b-2")
-			earlier := n.record(t)
-			n.register(t)
+		{"an earlier sequence", identity.Superseded, func(s scene) (string, *node) {
+			n := s.w.node(s.t, "billing", "b-2")
+			earlier := n.record(s.t)
+			n.register(s.t)
 			return earlier.Token(), n
 		}},
-		{"an earlier epoch", identity.Superseded, func(t *testing.T, w *world) (string, *node) {
-			n := w.node(t, "billing", "b-2")
-			earlier := n.record(t, func(r *identity.Record) { r.Epoch--; r.Sequence = 1000 })
-			n.register(t)
+		{"an earlier epoch", identity.Superseded, func(s scene) (string, *node) {
+			n := s.w.node(s.t, "billing", "b-2")
+			earlier := n.record(s.t, func(r *identity.Record) { r.Epoch--; r.Sequence = 1000 })
+			n.register(s.t)
 			return earlier.Token(), n
 		}},
 	}

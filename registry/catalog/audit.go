@@ -35,21 +35,18 @@ func (c *Catalog) auditMove(ctx context.Context, m move, version int64) {
 	if m.entry != nil {
 		actor = m.entry.actor
 	}
-	text := "record removed"
 	switch m.reason {
 	case discovery.ReasonPut:
 		c.stats.registered.Add(1)
-		text = "record registered"
 	case discovery.ReasonTombstone, discovery.ReasonOperator:
 		c.stats.tombstones.Add(1)
 	case discovery.ReasonExpired:
 		c.stats.expired.Add(1)
 	case discovery.ReasonRevoked:
 		c.stats.revoked.Add(1)
-	case discovery.ReasonStatus:
-		text = "status changed"
+	case discovery.ReasonStatus: // the health watch counts its own
 	}
-	c.log.LogAttrs(ctx, slog.LevelInfo, text, slog.String("actor", actor.String()), slog.String("node", m.node.String()),
+	c.log.LogAttrs(ctx, slog.LevelInfo, "node changed", slog.String("actor", actor.String()), slog.String("node", m.node.String()),
 		slog.String("rid", m.next.state.RID().String()), slog.String("reason", string(m.reason)), slog.Int64("version", version))
 }
 

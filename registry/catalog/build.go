@@ -207,36 +207,28 @@ func (b *builder) shelves(moves []move) map[string]shelf {
 	shelves := make(map[string]shelf, len(byService))
 	for name, moves := range byService {
 		old := b.base.services.get(name)
-		if records := merged(old.service, moves); len(records) > 0 {
-			shelves[name] = shelf{discovery.NewService(name, records), old.bytes + b.bytes[name]}
-		} else {
-			shelves[name] = shelf{}
+		shelves[name] = shelf{}
+		if service := edited(name, old.service, moves); service.Sum().Count > 0 {
+			shelves[name] = shelf{service, old.bytes + b.bytes[name]}
 		}
 	}
 	return shelves
 }
 
-// merged returns the records of a service after moves, both sorted by node.
-func merged(old *discovery.Service, moves []move) []discovery.Listed {
-	var before []discovery.Listed
-	if old != nil {
-		before = old.Records()
+// edited returns a service after moves, which are sorted by node.
+func edited(name string, old *discovery.Service, moves []move) *discovery.Service {
+	if old == nil {
+		old = discovery.NewService(name, nil)
 	}
-	records, from := make([]discovery.Listed, 0, len(before)+len(moves)), 0
+	edits := make([]discovery.Edit, 0, len(moves))
 	for _, m := range moves {
-		i, found := 0, false
-		if old != nil {
-			i, found = old.Index(m.node)
-		}
-		records, from = append(records, before[from:i]...), i
-		if found {
-			from++
-		}
+		e := discovery.Edit{Node: m.node}
 		if m.next.listed {
-			records = append(records, discovery.Listed{Record: m.next.state, Status: m.next.status, Since: m.next.since})
+			e.Listed = &discovery.Listed{Record: m.next.state, Status: m.next.status, Since: m.next.since}
 		}
+		edits = append(edits, e)
 	}
-	return append(records, before[from:]...)
+	return old.With(edits)
 }
 
 func mapChanges(shelves map[string]shelf, nid identity.Hash) []prefixmap.Change {

@@ -67,13 +67,11 @@ func (c *Catalog) settle(ctx context.Context) error {
 	if p == nil || c.now().Before(c.retryAt) {
 		return nil
 	}
-	err := c.try(ctx, p)
-	switch {
-	case errors.Is(err, ErrConflict):
+	if err := c.try(ctx, p); errors.Is(err, ErrConflict) {
 		return err
-	case err != nil:
+	} else if err != nil {
 		c.retryAt = c.now().Add(retryEvery)
-		return nil
+		return nil //nolint:nilerr // the next round asks again
 	}
 	c.setDoubt(nil)
 	c.log.LogAttrs(ctx, slog.LevelInfo, "store is back", slog.Int64("version", p.batch.Version.Version))

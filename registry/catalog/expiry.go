@@ -34,7 +34,7 @@ func (e *expiries) due(now int64) (expiry, bool) {
 	if at, ok := e.first(); !ok || at > now {
 		return expiry{}, false
 	}
-	return heap.Pop(&e.heap).(expiry), true //nolint:forcetypeassert // the heap holds nothing else
+	return heap.Pop(&e.heap).(expiry), true //nolint:forcetypeassert,errcheck // the heap holds nothing else
 }
 
 // expiryHeap implements heap.Interface.
@@ -43,7 +43,7 @@ type expiryHeap []expiry
 func (h expiryHeap) Len() int           { return len(h) }
 func (h expiryHeap) Less(i, j int) bool { return h[i].at < h[j].at }
 func (h expiryHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *expiryHeap) Push(x any)        { *h = append(*h, x.(expiry)) } //nolint:forcetypeassert // only expiries are pushed
+func (h *expiryHeap) Push(x any)        { *h = append(*h, x.(expiry)) } //nolint:forcetypeassert,errcheck // only expiries are pushed
 func (h *expiryHeap) Pop() any {
 	last := (*h)[len(*h)-1]
 	*h = (*h)[:len(*h)-1]

@@ -47,7 +47,9 @@ func TestRestartReachesTheSameState(t *testing.T) {
 			t.Errorf("services (-before +after):\n%s", diff)
 		}
 		wantUnchanged(t, contents, w.store.Contents())
-		w.view(t, "billing", nil)
+		if diff := cmp.Diff([]string{"s-2"}, w.listed(t, "search")); diff != "" {
+			t.Errorf("listed (-want +got):\n%s", diff)
+		}
 		n.register(t) // and it goes on
 		mark := before.Head().Mark()
 		w.view(t, "billing", &mark)

@@ -21,6 +21,8 @@ func explain(err error) error {
 	switch {
 	case errors.Is(err, netget.ErrNotRegistered):
 		return cli.Hint(cli.Fail(cli.ExitNotFound, "%w", err), "nothing of this identity is registered: there is nothing to do")
+	case errors.Is(err, netget.ErrExpired):
+		return cli.Hint(cli.Fail(cli.ExitDenied, "%w", err), "the authority did not renew it: start the authority, or enrol anew with 'netget-client enroll TOKEN --force'")
 	case errors.Is(err, netget.ErrNotFound):
 		return cli.Fail(cli.ExitNotFound, "%w", err)
 	case errors.Is(err, discovery.ErrNoRegistry):

@@ -158,9 +158,9 @@ func badSealers() []vectors.Answer {
 	})
 	list = append(list, badAnswers(identity.Revoked, []spoilt{
 		{"a revoked signing certificate", func(s *scene) {
-			s.crls = [][]byte{crl(1, s.ca.RegistryIssuer, registryKey(), s.reg.signing.Leaf())}
+			s.crls = [][]byte{crl(s.ca.RegistryIssuer, registryKey(), s.reg.signing.Leaf())}
 		}},
-		{"a revoked registry issuer", func(s *scene) { s.crls = [][]byte{crl(1, s.ca.Root, rootKey(), s.ca.RegistryIssuer)} }},
+		{"a revoked registry issuer", func(s *scene) { s.crls = [][]byte{crl(s.ca.Root, rootKey(), s.ca.RegistryIssuer)} }},
 	})...)
 	return append(list, badAnswers(identity.Binding, []spoilt{
 		{"a head of another registry than the one that was asked", func(s *scene) {

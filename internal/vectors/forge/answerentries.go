@@ -27,10 +27,10 @@ func withoutService(s *scene, h discovery.Head) discovery.Head {
 
 // shown lets db-2's record be signed with a certificate that no honest
 // authority makes. The registry lists it all the same.
-func shown(make func(*scene, *x509.Certificate) (leaf, issuer *x509.Certificate)) func(*scene) {
+func shown(forge func(*scene, *x509.Certificate) (leaf, issuer *x509.Certificate)) func(*scene) {
 	return func(s *scene) {
 		good := s.creds["db-2"]
-		leaf, issuer := make(s, leafTemplate(s.ca, good.ID(), good.Leaf().PublicKey))
+		leaf, issuer := forge(s, leafTemplate(s.ca, good.ID(), good.Leaf().PublicKey))
 		s.spoil = func(a *discovery.Answer) {
 			payload := must(base64.RawURLEncoding.DecodeString(strings.Split(a.Records[1].Record, ".")[1]))
 			a.Records[1].Record = newPen(identity.RecordTyp, keyOf(good), leaf).write(payload)

@@ -1,6 +1,7 @@
 package forge
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/json"
 	"time"
@@ -57,6 +58,15 @@ func goodAnswers() []vectors.Answer {
 			s.put(must(identity.NewCredential(key, i.leaf(s.ca, s.ca.ID(service, "db-2"), key.Public()), i.cert)), nil)
 		}, nil),
 		good("a suspect node that lives", func(s *scene) { s.statuses["db-2"] = discovery.Suspect }, nil),
+		good("a mark of the node's very state", func(s *scene) { s.remember("db-1", func(*discovery.NodeMark) {}) }, nil),
+		good("a mark with a later iat, which it keeps", func(s *scene) {
+			s.remember("db-1", func(m *discovery.NodeMark) { m.IAT++ })
+		}, func(s *scene, w *vectors.AnswerWant) {
+			id := s.nodes["db-1"].Node()
+			m := w.Marks[id]
+			m.IAT++
+			w.Marks[id] = m
+		}),
 		good("a mark of the node's earlier state", func(s *scene) {
 			s.remember("db-1", func(m *discovery.NodeMark) { m.Epoch--; m.Sequence = 99; m.RID = hashOf("earlier") })
 		}, nil),
@@ -65,14 +75,14 @@ func goodAnswers() []vectors.Answer {
 
 // partAnswers stand, though not every node in them counts.
 func partAnswers() []vectors.Answer {
-	drop := func(name, label string, code identity.Code, prepare func(*scene)) vectors.Answer {
+	drop := func(name string, code identity.Code, prepare func(*scene)) vectors.Answer {
 		return good(name, prepare, func(s *scene, w *vectors.AnswerWant) {
-			without(w, label, code)
-			s.marked(w, label, code)
+			without(w, "db-2", code)
+			s.marked(w, "db-2", code)
 		})
 	}
-	idle := func(name, label, reason string, live bool, k int64, prepare func(*scene)) vectors.Answer {
-		return good(name, prepare, func(_ *scene, w *vectors.AnswerWant) { unlike(w, label, reason, live, k) })
+	idle := func(name, reason string, live bool, k int64, prepare func(*scene)) vectors.Answer {
+		return good(name, prepare, func(_ *scene, w *vectors.AnswerWant) { unlike(w, "db-2", reason, live, k) })
 	}
 	late := func(raw string) func(*scene) {
 		return func(s *scene) {
@@ -82,51 +92,54 @@ func partAnswers() []vectors.Answer {
 	}
 	forged := string(encode(identity.Beat{K: 20, Token: hashOf("forged")}))
 	return []vectors.Answer{
-		drop("a record that is over", "db-2", identity.BadTime, func(s *scene) {
+		drop("a record that is over", identity.BadTime, func(s *scene) {
 			s.put(s.creds["db-2"], func(r *identity.Record) { r.Exp = now - 59 })
 		}),
-		drop("a record from the future", "db-2", identity.BadTime, func(s *scene) {
+		drop("a record from the future", identity.BadTime, func(s *scene) {
 			s.put(s.creds["db-2"], func(r *identity.Record) { r.IAT = now + 62 })
 			s.beats["db-2"] = 0
 		}),
-		drop("a certificate that is over", "db-2", identity.BadTime, func(s *scene) {
+		drop("a certificate that is over", identity.BadTime, func(s *scene) {
 			cred := s.ca.Issue(s.ca.ID(service, "db-2"), func(c *x509.Certificate) { c.NotAfter = at(now - 60) })
 			s.put(cred, func(r *identity.Record) { r.Exp = now - 60 })
 		}),
-		drop("an issuer that is over", "db-2", identity.BadTime, func(s *scene) {
+		drop("an issuer that is over", identity.BadTime, func(s *scene) {
 			i := newIssuer(s.ca, s.ca.Root, rootKey(), func(c *x509.Certificate) { c.NotAfter = at(now).Add(-2 * time.Minute) })
 			key := testca.Key("under an old issuer")
 			s.put(must(identity.NewCredential(key, i.leaf(s.ca, s.ca.ID(service, "db-2"), key.Public()), i.cert)), nil)
 		}),
-		drop("a revoked certificate", "db-2", identity.Revoked, func(s *scene) {
+		drop("a revoked certificate", identity.Revoked, func(s *scene) {
 			s.crls = [][]byte{s.ca.CRL(1, s.creds["db-2"].Leaf())}
 		}),
-		drop("a record below the reader's mark of the node: sequence", "db-2", identity.Rollback, func(s *scene) {
+		drop("a record below the reader's mark of the node: sequence", identity.Rollback, func(s *scene) {
 			s.remember("db-2", func(m *discovery.NodeMark) { m.Sequence++ })
 		}),
-		drop("a record below the reader's mark of the node: epoch", "db-2", identity.Rollback, func(s *scene) {
+		drop("a record below the reader's mark of the node: epoch", identity.Rollback, func(s *scene) {
 			s.remember("db-2", func(m *discovery.NodeMark) { m.Epoch++; m.Sequence = 0 })
 		}),
-		drop("a node that signed two records for one place", "db-2", identity.Equivocation, func(s *scene) {
-			s.remember("db-2", func(m *discovery.NodeMark) { m.RID = hashOf("the other record") })
+		drop("a node that signed two records for one place, the greater one now", identity.Equivocation, func(s *scene) {
+			s.remember("db-2", func(m *discovery.NodeMark) { m.RID = identity.Hash{31: 1} })
 		}),
-		drop("a node that was seen to sign two records for the place", "db-2", identity.Equivocation, func(s *scene) {
+		drop("a node that signed two records for one place, the greater one before", identity.Equivocation, func(s *scene) {
+			s.remember("db-2", func(m *discovery.NodeMark) { m.RID = identity.Hash(bytes.Repeat([]byte{0xff}, 32)) })
+		}),
+		drop("a node that was seen to sign two records for the place", identity.Equivocation, func(s *scene) {
 			s.remember("db-2", func(m *discovery.NodeMark) { m.Equivocated = true })
 		}),
-		idle("up, says the registry, without a token", "db-2", "disputed", false, 0, func(s *scene) { s.beats["db-2"] = 0 }),
-		idle("up, says the registry, with an old token", "db-2", "disputed", false, 14, func(s *scene) { s.beats["db-2"] = 14 }),
-		idle("a forged token", "db-2", "disputed", false, 0, late(forged)),
-		idle("a token of another node", "db-2", "disputed", false, 0, func(s *scene) {
+		idle("up, says the registry, without a token", "disputed", false, 0, func(s *scene) { s.beats["db-2"] = 0 }),
+		idle("up, says the registry, with an old token", "disputed", false, 14, func(s *scene) { s.beats["db-2"] = 14 }),
+		idle("a forged token", "disputed", false, 0, late(forged)),
+		idle("a token of another node", "disputed", false, 0, func(s *scene) {
 			late(string(encode(s.beat("db-1", 20))))(s)
 		}),
-		idle("a token from the future", "db-2", "disputed", false, 0, func(s *scene) { s.beats["db-2"] = 25 }),
-		idle("a heartbeat of another form", "db-2", "disputed", false, 0, late(`"20"`)),
-		idle("a heartbeat with a short token", "db-2", "disputed", false, 0, late(`{"k":20,"token":"A"}`)),
-		idle("a heartbeat that is null", "db-2", "disputed", false, 0, late(`null`)),
-		idle("a node that is down", "db-2", "down", true, 20, func(s *scene) { s.statuses["db-2"] = discovery.Down }),
-		idle("a node that is down and silent", "db-2", "down", false, 0, func(s *scene) { s.statuses["db-2"] = discovery.Down; s.beats["db-2"] = 0 }),
-		idle("a suspect node that is silent", "db-2", "not-live", false, 0, func(s *scene) { s.statuses["db-2"] = discovery.Suspect; s.beats["db-2"] = 0 }),
-		idle("a node that is draining", "db-2", "draining", true, 20, func(s *scene) {
+		idle("a token from the future", "disputed", false, 0, func(s *scene) { s.beats["db-2"] = 25 }),
+		idle("a heartbeat of another form", "disputed", false, 0, late(`"20"`)),
+		idle("a heartbeat with a short token", "disputed", false, 0, late(`{"k":20,"token":"A"}`)),
+		idle("a heartbeat that is null", "disputed", false, 0, late(`null`)),
+		idle("a node that is down", "down", true, 20, func(s *scene) { s.statuses["db-2"] = discovery.Down }),
+		idle("a node that is down and silent", "down", false, 0, func(s *scene) { s.statuses["db-2"] = discovery.Down; s.beats["db-2"] = 0 }),
+		idle("a suspect node that is silent", "not-live", false, 0, func(s *scene) { s.statuses["db-2"] = discovery.Suspect; s.beats["db-2"] = 0 }),
+		idle("a node that is draining", "draining", true, 20, func(s *scene) {
 			s.put(s.creds["db-2"], func(r *identity.Record) { r.State = identity.Draining })
 		}),
 	}

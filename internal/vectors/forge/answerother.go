@@ -136,6 +136,15 @@ func receipts() []vectors.Answer {
 	} {
 		list = append(list, one(b.name, identity.Incomplete, func(*scene) {}, b.change))
 	}
+	list = append(list,
+		one("a receipt that is right in itself, of a tree that is not the head's", identity.Incomplete, func(*scene) {}, func(s *scene, r *discovery.Receipt) { s.madeUp(r) }),
+		one("a receipt since a time after the version was made", identity.Incomplete, func(s *scene) {
+			s.lie = func(h *discovery.Head) { h.Made = second - 1 }
+		}, nil),
+		one("a receipt among more records than the head counts", identity.Incomplete, func(s *scene) {
+			s.lie = func(h *discovery.Head) { h.Records = 2 }
+		}, nil),
+	)
 	missing := func(member, with string) func(*scene, *discovery.Receipt) {
 		return func(s *scene, r *discovery.Receipt) { s.v.Doc = replace(string(encode(*r)), member, with) }
 	}
@@ -152,6 +161,16 @@ func receipts() []vectors.Answer {
 			s.headLie = func(h *discovery.Head) { h.Notice = discovery.BrakeNotice }
 		}, nil),
 	)
+}
+
+// madeUp puts db-2 into a service that the map does not hold, where it is down.
+func (s *scene) madeUp(r *discovery.Receipt) {
+	svc := discovery.NewService(service, []discovery.Listed{{Record: s.nodes["db-2"], Status: discovery.Down, Since: second}})
+	record, status, err := svc.Paths(0)
+	check(err)
+	sum := svc.Sum()
+	r.Service = discovery.ReceiptService{Count: sum.Count, RecordsRoot: sum.RecordsRoot, StatusRoot: sum.StatusRoot}
+	r.Index, r.RecordPath, r.Status, r.Since, r.StatusPath = 0, record, discovery.Down, second, status
 }
 
 func nodeAnswers() []vectors.Answer {
@@ -181,7 +200,7 @@ func nodeAnswers() []vectors.Answer {
 	}
 	return []vectors.Answer{
 		one("one node, with its receipt", "", nil),
-		one("another node than asked for", identity.Binding, func(s *scene, a *discovery.NodeAnswer) {
+		one("another node than asked for", identity.Binding, func(s *scene, _ *discovery.NodeAnswer) {
 			id := s.nodes["db-1"].Node()
 			s.v.Node = &id
 		}),
@@ -246,6 +265,7 @@ func serviceLists() []vectors.Answer {
 		one("a list of services with a member twice", identity.Malformed, func(s *scene) { s.doc = twiceHead }, nil),
 		one("a service with an upper-case name", identity.Malformed, nothing, text(`"web"`, `"Web"`)),
 		one("a row of three members", identity.Malformed, nothing, text(`["web",2,`, `[2,`)),
+		one("a row of five members", identity.Malformed, nothing, text(`"]]}`, `",0]]}`)),
 		one("a count as a fraction", identity.Malformed, nothing, text(`["web",2,`, `["web",2.5,`)),
 		one("no list of services", identity.Malformed, nothing, text(`"services":`, `"offers":`)),
 		one("a list of services of an expired head", identity.Stale, func(s *scene) { s.v.Now = now + 90 }, nil),

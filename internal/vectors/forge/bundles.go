@@ -64,8 +64,8 @@ func bundles() []vectors.Certificate {
 	handover("a hand-over to another name", func(t *x509.Certificate) { t.Subject.CommonName = "another root" }, next)
 	handover("a hand-over that is no authority", func(t *x509.Certificate) { t.IsCA, t.MaxPathLen = false, 0 }, next)
 	handover("a hand-over that may not sign certificates", func(t *x509.Certificate) { t.KeyUsage = x509.KeyUsageCRLSign }, next)
-	root := func(name string, make func(*testca.Authority) []byte) {
-		add(identity.BadCert, name, func(ca *testca.Authority, d *identity.BundleDocument) { d.Roots = [][]byte{make(ca)} }, "")
+	root := func(name string, forge func(*testca.Authority) []byte) {
+		add(identity.BadCert, name, func(ca *testca.Authority, d *identity.BundleDocument) { d.Roots = [][]byte{forge(ca)} }, "")
 	}
 	root("a root that is no certificate", func(*testca.Authority) []byte { return []byte("no certificate") })
 	root("a root that did not sign itself", func(ca *testca.Authority) []byte {
@@ -92,7 +92,7 @@ func bundles() []vectors.Certificate {
 	add(identity.BadCert, "a revocation list that another key signed", func(ca *testca.Authority, d *identity.BundleDocument) {
 		forged := *ca.NodeIssuer
 		forged.PublicKey = testca.Key("forger").Public()
-		d.CRLs = [][]byte{crl(1, &forged, testca.Key("forger"))}
+		d.CRLs = [][]byte{crl(&forged, testca.Key("forger"))}
 	}, "")
 	for _, c := range []struct {
 		name       string

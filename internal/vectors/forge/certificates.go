@@ -115,7 +115,7 @@ func goodCertificates() []vectors.Certificate {
 	other.now, other.crls = now, [][]byte{other.ca.CRL(1, &x509.Certificate{SerialNumber: big.NewInt(999)})}
 	sameSerial := newSpecimen("client", service, "db-1")
 	sameSerial.now = now
-	sameSerial.crls = [][]byte{crl(1, sameSerial.ca.RegistryIssuer, registryKey(), sameSerial.leaf)}
+	sameSerial.crls = [][]byte{crl(sameSerial.ca.RegistryIssuer, registryKey(), sameSerial.leaf)}
 	extra := newSpecimen("server", "registry", "r1")
 	extra.leaf.DNSNames = append(extra.leaf.DNSNames, "r1.localhost")
 	older := newSpecimen("client", service, "db-1")
@@ -266,7 +266,7 @@ func badIssuers() []vectors.Certificate {
 	add("a node under the registry issuer", "client", func(s *specimen) issuer { return registryIssuer(s.ca) })
 	add("a signing certificate under the node issuer", "signing", func(s *specimen) issuer { return nodeIssuer(s.ca) })
 	add("a node under the root itself", "client", func(s *specimen) issuer { return issuer{s.ca.Root, rootKey()} })
-	add("an issuer of another root with the same names", "client", func(s *specimen) issuer {
+	add("an issuer of another root with the same names", "client", func(*specimen) issuer {
 		rogue := testca.New(network, "another", issued())
 		return issuer{rogue.NodeIssuer, testca.Key("another/node")}
 	})
@@ -324,7 +324,7 @@ func badMoments() []vectors.Certificate {
 			s.issuer = newIssuer(s.ca, s.ca.Root, rootKey(), func(c *x509.Certificate) { c.NotAfter = issued().Add(30 * time.Minute) })
 		}),
 		at("a revoked certificate", identity.Revoked, now, func(s *specimen) { s.crls = [][]byte{s.ca.CRL(1, s.leaf)} }),
-		at("a revoked issuer", identity.Revoked, now, func(s *specimen) { s.crls = [][]byte{crl(1, s.ca.Root, rootKey(), s.issuer.cert)} }),
+		at("a revoked issuer", identity.Revoked, now, func(s *specimen) { s.crls = [][]byte{crl(s.ca.Root, rootKey(), s.issuer.cert)} }),
 		at("revoked on the newer of two lists", identity.Revoked, now, func(s *specimen) { s.crls = [][]byte{s.ca.CRL(2, s.leaf), s.ca.CRL(1)} }),
 	}
 }

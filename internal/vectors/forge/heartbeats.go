@@ -45,7 +45,7 @@ func (p *pulse) otherNode() *identity.Statement {
 // Heartbeats returns the vectors of heartbeats at POST /v1/heartbeats.
 func Heartbeats() vectors.File[vectors.Heartbeat] {
 	f := vectors.File[vectors.Heartbeat]{About: "Heartbeat tokens as a registry takes or refuses them. Records were signed at 1795348800 with an interval of 15 s and 1440 tokens."}
-	good := func(name string, k int64, counts int64, change func(*pulse)) {
+	good := func(name string, k, counts int64, change func(*pulse)) {
 		p := newPulse(k)
 		if change != nil {
 			change(p)

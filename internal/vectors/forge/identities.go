@@ -43,9 +43,13 @@ func Identities() vectors.File[vectors.Identity] {
 		add(identity.Malformed, "identity", b[0], b[1], nil)
 	}
 	for _, b := range [][2]string{
-		{"a network that begins with a digit", "1production.netget.internal"}, {"a network of 33 characters", strings.Repeat("n", 33) + ".netget.internal"},
-		{"no domain", "production"}, {"an empty domain", "production."}, {"a domain of 93 characters", "production." + longDomain(93)},
-		{"a domain that reads as an address", "production.10.0.0.1"}, {"an empty label", "production..internal"},
+		{"a network that begins with a digit", "1production.netget.internal"},
+		{"a network of 33 characters", strings.Repeat("n", 33) + ".netget.internal"},
+		{"no domain", "production"},
+		{"an empty domain", "production."},
+		{"a domain of 93 characters", "production." + longDomain(93)},
+		{"a domain that reads as an address", "production.10.0.0.1"},
+		{"an empty label", "production..internal"},
 	} {
 		add(identity.Malformed, "trust-domain", b[0], b[1], nil)
 	}
@@ -85,22 +89,47 @@ func goodIdentities() []goodIdentity {
 
 func badNames() [][2]string {
 	return [][2]string{
-		{"nothing", ""}, {"a path upwards", "../x"}, {"an escaped path", "%2e%2e"}, {"NUL", "a\x00b"}, {"a newline", "a\nb"}, {"a quote", `a"b`}, {"a single quote", "a'b"},
-		{"an asterisk", "*"}, {"a trailing dot", "a."}, {"mixed case", "Ab"}, {"text outside ASCII", "bü"}, {"300 characters", strings.Repeat("a", 300)},
-		{"a parameter", "$1"}, {"two dollars", "$$"}, {"a statement's end", "';--"}, {"a leading dash", "-a"}, {"a trailing dash", "a-"}, {"an underscore", "a_b"}, {"a space", "a b"}, {"64 characters", strings.Repeat("a", 64)},
+		{"nothing", ""},
+		{"a path upwards", "../x"},
+		{"an escaped path", "%2e%2e"},
+		{"NUL", "a\x00b"},
+		{"a newline", "a\nb"},
+		{"a quote", `a"b`},
+		{"a single quote", "a'b"},
+		{"an asterisk", "*"},
+		{"a trailing dot", "a."},
+		{"mixed case", "Ab"},
+		{"text outside ASCII", "bü"},
+		{"300 characters", strings.Repeat("a", 300)},
+		{"a parameter", "$1"},
+		{"two dollars", "$$"},
+		{"a statement's end", "';--"},
+		{"a leading dash", "-a"},
+		{"a trailing dash", "a-"},
+		{"an underscore", "a_b"},
+		{"a space", "a b"},
+		{"64 characters", strings.Repeat("a", 64)},
 	}
 }
 
 func badIdentities() [][2]string {
 	const td = "production.netget.internal"
 	return [][2]string{
-		{"another scheme", "https://" + td + "/databaseservice/db-1"}, {"an upper-case scheme", "SPIFFE://" + td + "/databaseservice/db-1"},
-		{"no scheme", td + "/databaseservice/db-1"}, {"an upper-case host", "spiffe://Production.netget.internal/databaseservice/db-1"},
-		{"a port", "spiffe://" + td + ":8438/databaseservice/db-1"}, {"user info", "spiffe://a@" + td + "/databaseservice/db-1"},
-		{"a query", "spiffe://" + td + "/databaseservice/db-1?x"}, {"a fragment", "spiffe://" + td + "/databaseservice/db-1#x"},
-		{"a trailing slash", "spiffe://" + td + "/databaseservice/db-1/"}, {"a third segment", "spiffe://" + td + "/databaseservice/db-1/x"},
-		{"one segment", "spiffe://" + td + "/databaseservice"}, {"no path", "spiffe://" + td}, {"an empty segment", "spiffe://" + td + "//db-1"},
-		{"a reserved service in an identity", "spiffe://" + td + "/ca/db-1"}, {"a leading space", " spiffe://" + td + "/databaseservice/db-1"},
+		{"another scheme", "https://" + td + "/databaseservice/db-1"},
+		{"an upper-case scheme", "SPIFFE://" + td + "/databaseservice/db-1"},
+		{"no scheme", td + "/databaseservice/db-1"},
+		{"an upper-case host", "spiffe://Production.netget.internal/databaseservice/db-1"},
+		{"a port", "spiffe://" + td + ":8438/databaseservice/db-1"},
+		{"user info", "spiffe://a@" + td + "/databaseservice/db-1"},
+		{"a query", "spiffe://" + td + "/databaseservice/db-1?x"},
+		{"a fragment", "spiffe://" + td + "/databaseservice/db-1#x"},
+		{"a trailing slash", "spiffe://" + td + "/databaseservice/db-1/"},
+		{"a third segment", "spiffe://" + td + "/databaseservice/db-1/x"},
+		{"one segment", "spiffe://" + td + "/databaseservice"},
+		{"no path", "spiffe://" + td},
+		{"an empty segment", "spiffe://" + td + "//db-1"},
+		{"a reserved service in an identity", "spiffe://" + td + "/ca/db-1"},
+		{"a leading space", " spiffe://" + td + "/databaseservice/db-1"},
 		{"no trust domain", "spiffe:///databaseservice/db-1"},
 	}
 }
@@ -108,8 +137,14 @@ func badIdentities() [][2]string {
 func badHashes() [][2]string {
 	h := hashOf("x").String()
 	return [][2]string{
-		{"no hash", ""}, {"42 characters", h[1:]}, {"44 characters", h + "A"}, {"padding", h + "="}, {"stray bits", strings.Repeat("A", 42) + "B"},
-		{"the standard alphabet", "+" + h[1:]}, {"a newline in a hash", "\n" + h[1:]}, {"hexadecimal", fmt.Sprintf("%x", [32]byte{})},
+		{"no hash", ""},
+		{"42 characters", h[1:]},
+		{"44 characters", h + "A"},
+		{"padding", h + "="},
+		{"stray bits", strings.Repeat("A", 42) + "B"},
+		{"the standard alphabet", "+" + h[1:]},
+		{"a newline in a hash", "\n" + h[1:]},
+		{"hexadecimal", fmt.Sprintf("%x", [32]byte{})},
 	}
 }
 

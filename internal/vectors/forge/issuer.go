@@ -86,9 +86,9 @@ func leafTemplate(ca *testca.Authority, id identity.NodeID, key crypto.PublicKey
 	return template
 }
 
-// crl returns the revocation list of an authority.
-func crl(number int64, issuer *x509.Certificate, key crypto.Signer, revoked ...*x509.Certificate) []byte {
-	list := &x509.RevocationList{Number: big.NewInt(number), ThisUpdate: issued(), NextUpdate: issued().Add(24 * time.Hour)}
+// crl returns the first revocation list of an authority.
+func crl(issuer *x509.Certificate, key crypto.Signer, revoked ...*x509.Certificate) []byte {
+	list := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: issued(), NextUpdate: issued().Add(24 * time.Hour)}
 	for _, c := range revoked {
 		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries, x509.RevocationListEntry{SerialNumber: c.SerialNumber, RevocationTime: issued()})
 	}

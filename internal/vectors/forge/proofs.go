@@ -1,7 +1,9 @@
 package forge
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/neurons-me/netget/discovery"
@@ -81,10 +83,17 @@ func mapProofs() []vectors.Proof {
 	add(incomplete, "absence proven for another key", full.Root(), keys[0], encode(full.Prove(mapKey(0b0010_0000, "x"))), nil)
 	add(incomplete, "the proof of another map", one.Root(), keys[0], []byte(good), nil)
 	add(incomplete, "an inner node taken for a leaf", full.Root(), keys[0], innerAsLeaf(full, keys[0]), nil)
+	misplaced := one.Prove(keys[3]) // of keys[0], in a map of which the maker put it on the wrong side
+	misplaced.Siblings = [][32]byte{{}}
+	add(incomplete, "absence proven by a leaf that stands where it must not", rootWith(one.Root()), keys[3], encode(misplaced), nil)
 	spoil(identity.Limits, "a path of 257", func(p *prefixmap.Proof) { p.Siblings = make([][32]byte, 257) })
 	for _, m := range [][3]string{
-		{"no siblings", `"siblings":[`, `"brothers":[`}, {"no key", `"key":`, `"clef":`}, {"no value", `"value":`, `"val":`},
-		{"an upper-case member", `"key":`, `"Key":`}, {"a short hash", `"value":"`, `"value":"A`}, {"null for the key", `"key":"` + identity.Hash(keys[0]).String() + `"`, `"key":null`},
+		{"no siblings", `"siblings":[`, `"brothers":[`},
+		{"no key", `"key":`, `"clef":`},
+		{"no value", `"value":`, `"val":`},
+		{"an upper-case member", `"key":`, `"Key":`},
+		{"a short hash", `"value":"`, `"value":"A`},
+		{"null for the key", `"key":"` + identity.Hash(keys[0]).String() + `"`, `"key":null`},
 	} {
 		add(identity.Malformed, m[0], full.Root(), keys[0], []byte(replace(good, m[1], m[2])), nil)
 	}
@@ -99,6 +108,12 @@ func innerAsLeaf(m prefixmap.Map, key [32]byte) []byte {
 	p.Siblings = p.Siblings[:len(p.Siblings)-1]
 	p.Value = &last
 	return encode(p)
+}
+
+// rootWith returns the root of a map with nothing on the left and the node on
+// the right.
+func rootWith(right [32]byte) [32]byte {
+	return sha256.Sum256(slices.Concat([]byte{3}, make([]byte, 32), right[:]))
 }
 
 // newLog returns a log of size leaves; from leaf "from" on it has another past.
@@ -138,15 +153,14 @@ func logProofs() []vectors.Proof {
 	}
 	good := must(log.Inclusion(7, 2))
 	add("", "tree", "a leaf in the tree over a service", 7, 2, good, "leaf 2")
-	for kind, class := range map[string]identity.Code{"inclusion": identity.Equivocation} {
-		add(class, kind, "another leaf", 7, 2, good, "leaf 3")
-		add(class, kind, "another index", 7, 3, good, "leaf 2")
-		add(class, kind, "another size", 8, 2, good, "leaf 2")
-		add(class, kind, "a proof cut short", 7, 2, good[:len(good)-1], "leaf 2")
-		add(class, kind, "a proof too long", 7, 2, append(good[:len(good):len(good)], [32]byte{}), "leaf 2")
-		add(class, kind, "an index beyond the size", 7, 7, good, "leaf 7")
-		add(class, kind, "a negative index", 7, -1, good, "leaf 2")
-	}
+	const class = identity.Equivocation
+	add(class, "inclusion", "another leaf", 7, 2, good, "leaf 3")
+	add(class, "inclusion", "another index", 7, 3, good, "leaf 2")
+	add(class, "inclusion", "another size", 8, 2, good, "leaf 2")
+	add(class, "inclusion", "a proof cut short", 7, 2, good[:len(good)-1], "leaf 2")
+	add(class, "inclusion", "a proof too long", 7, 2, append(slices.Clip(good), [32]byte{}), "leaf 2")
+	add(class, "inclusion", "an index beyond the size", 7, 7, good, "leaf 7")
+	add(class, "inclusion", "a negative index", 7, -1, good, "leaf 2")
 	add(identity.Incomplete, "tree", "another leaf in the tree over a service", 7, 2, good, "leaf 3")
 	add(identity.Incomplete, "tree", "another index in the tree over a service", 7, 3, good, "leaf 2")
 	add(identity.Limits, "inclusion", "65 hashes", 7, 2, make([][32]byte, 65), "leaf 2")
@@ -175,7 +189,7 @@ func consistencyProofs() []vectors.Proof {
 	add(class, "a proof from another size", log, log, 4, 7, good)
 	add(class, "a proof to another size", log, log, 3, 8, good)
 	add(class, "a consistency proof cut short", log, log, 3, 7, good[:len(good)-1])
-	add(class, "a consistency proof too long", log, log, 3, 7, append(good[:len(good):len(good)], [32]byte{}))
+	add(class, "a consistency proof too long", log, log, 3, 7, append(slices.Clip(good), [32]byte{}))
 	add(class, "no consistency proof", log, log, 3, 7, nil)
 	add(identity.Limits, "a consistency proof of 65 hashes", log, log, 3, 7, make([][32]byte, 65))
 	return list

@@ -132,7 +132,9 @@ func badFields() []vectors.Record {
 		{"an upper-case node", text(`/databaseservice/db-1"`, `/databaseservice/DB-1"`)},
 		{"a reserved service", text(`"service":"databaseservice"`, `"service":"node"`)},
 		{"an upper-case endpoint name", record(func(r *identity.Record) { r.Endpoints[0].Name = "Default" })},
-		{"an upper-case metadata key", text(`"zone":"a"`, `"Zone":"a"`)},
+		{"an upper-case metadata key", record(func(r *identity.Record) { r.Metadata["Zone"] = "a" })},
+		{"a metadata key with a leading dash", record(func(r *identity.Record) { r.Metadata["-zone"] = "a" })},
+		{"a metadata key with a space", record(func(r *identity.Record) { r.Metadata["zo ne"] = "a" })},
 		{"an empty metadata key", record(func(r *identity.Record) { r.Metadata[""] = "x" })},
 		{"a metadata key of 64 characters", record(func(r *identity.Record) { r.Metadata[strings.Repeat("k", 64)] = "x" })},
 		{"a short anchor", func(c *claim) {

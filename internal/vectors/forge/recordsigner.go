@@ -150,19 +150,23 @@ func badSigners() []vectors.Record {
 			c.id = c.ca.ID("operator", "otto")
 			operator(nil)(c)
 		}},
+		{"an operator's tombstone against a node of another network", func(c *claim) {
+			operator(nil)(c)
+			text("spiffe://production.", "spiffe://development.")(c)
+		}},
 		{"an operator's tombstone with another service than the node's", operator(func(t *identity.Tombstone) { t.Service = "billing" })},
 	})...)
 	return append(list, bad(identity.Revoked, []row{
 		{"a certificate on its issuer's list", func(c *claim) { c.crls = [][]byte{c.ca.CRL(1, c.leaf)} }},
-		{"an issuer on the root's list", func(c *claim) { c.crls = [][]byte{crl(1, c.ca.Root, rootKey(), c.issuer)} }},
+		{"an issuer on the root's list", func(c *claim) { c.crls = [][]byte{crl(c.ca.Root, rootKey(), c.issuer)} }},
 		{"an operator whose certificate is on the list", then(operator(nil), func(c *claim) { c.crls = [][]byte{c.ca.CRL(1, c.leaf)} })},
 	})...)
 }
 
 // under lets another issuer sign the node's certificate.
-func under(make func(*claim) issuer, edits ...func(*x509.Certificate)) edit {
+func under(of func(*claim) issuer, edits ...func(*x509.Certificate)) edit {
 	return func(c *claim) {
-		i := make(c)
+		i := of(c)
 		c.issuer, c.leaf = i.cert, i.leaf(c.ca, c.id, c.key.Public(), edits...)
 	}
 }
@@ -215,8 +219,8 @@ func badTimes() []vectors.Record {
 		{"an expired record", func(c *claim) { c.now = now + 6*hour }},
 		{"an expired tombstone, its certificate renewed", then(leaf(func(x *x509.Certificate) { x.NotAfter = at(now + 3*day) }), tombstone(nil), func(c *claim) { c.now = now + day + 120 })},
 		{"iat in the future", func(c *claim) { c.now = now - 61 }},
-		{"exp at iat", record(func(r *identity.Record) { r.Exp = r.IAT })},
-		{"exp before iat", record(func(r *identity.Record) { r.Exp = r.IAT - 1 })},
+		{"exp at iat", record(func(r *identity.Record) { r.IAT, r.Exp = now+30, now+30 })},
+		{"exp before iat", record(func(r *identity.Record) { r.IAT, r.Exp = now+30, now+29 })},
 		{"a life of more than a day", then(leaf(func(x *x509.Certificate) { x.NotAfter = at(now + 3*day) }), record(func(r *identity.Record) {
 			r.Exp, r.Heartbeat.Count = r.IAT+day+1, 8640
 		}))},

@@ -15,12 +15,19 @@ type goodbye struct {
 	other     *identity.Statement
 }
 
-func newGoodbye() goodbye {
+func newGoodbye() goodbye { return newGoodbyeOf(nil, nil) }
+
+// newGoodbyeOf is newGoodbye with lies about version 5.
+func newGoodbyeOf(lie func(*discovery.Head), change func(*discovery.Change)) goodbye {
 	s := newScene()
 	g := goodbye{scene: s, tombstone: s.end("db-3"), other: s.end("web-2")}
 	services := s.reg.at(4).services
 	short := s.service(service, second, "db-1", "db-2")
-	s.reg.commit(third+1, []discovery.Change{s.left("db-3", g.tombstone)}, nil, short, services["web"])
+	gone := s.left("db-3", g.tombstone)
+	if change != nil {
+		change(&gone)
+	}
+	s.reg.commit(third+1, []discovery.Change{gone}, lie, short, services["web"])
 	s.reg.commit(third+2, []discovery.Change{s.left("web-2", g.other)}, nil, short, s.service("web", third, "web-1"))
 	s.n = 6
 	s.v.Kind, s.v.Service = vectors.TombstoneReceiptKind, ""
@@ -48,22 +55,26 @@ func (g goodbye) receiptAt(n int64) discovery.TombstoneReceipt {
 	return r
 }
 
+// vectorOf returns the vector of the receipt for the tombstone, after change.
+func (g goodbye) vectorOf(name string, class identity.Code, prepare func(goodbye), change func(goodbye, *discovery.TombstoneReceipt)) vectors.Answer {
+	if prepare != nil {
+		prepare(g)
+	}
+	r := g.receiptAt(5)
+	if change != nil {
+		change(g, &r)
+	}
+	g.v.Doc = string(encode(r))
+	v := g.vector(name, class)
+	if class == "" {
+		v.Want = g.want()
+	}
+	return v
+}
+
 func tombstoneReceipts() []vectors.Answer {
 	one := func(name string, class identity.Code, prepare func(goodbye), change func(goodbye, *discovery.TombstoneReceipt)) vectors.Answer {
-		g := newGoodbye()
-		if prepare != nil {
-			prepare(g)
-		}
-		r := g.receiptAt(5)
-		if change != nil {
-			change(g, &r)
-		}
-		g.v.Doc = string(encode(r))
-		v := g.vector(name, class)
-		if class == "" {
-			v.Want = g.want()
-		}
-		return v
+		return newGoodbye().vectorOf(name, class, prepare, change)
 	}
 	const incomplete = identity.Incomplete
 	type receipt = discovery.TombstoneReceipt
@@ -77,6 +88,17 @@ func tombstoneReceipts() []vectors.Answer {
 		one("a tombstone's receipt with another rid", incomplete, nil, func(g goodbye, r *receipt) { r.RID = g.other.RID() }),
 		one("a tombstone's receipt of a version that did not apply it", incomplete, nil, func(g goodbye, r *receipt) { *r = g.receiptAt(6) }),
 		one("a tombstone's receipt with the change list of another version", incomplete, nil, func(g goodbye, r *receipt) { r.Changes = json.RawMessage(g.reg.at(6).changes) }),
+		one("a tombstone's receipt with a change list that was made up", incomplete, nil, func(g goodbye, r *receipt) {
+			changes := r.Changes
+			*r = g.receiptAt(6)
+			r.Changes = changes
+		}),
+		newGoodbyeOf(nil, func(c *discovery.Change) { c.New, c.Reason = identity.Hash{}, discovery.ReasonExpired }).
+			vectorOf("a tombstone's receipt of a version that removed the node for another reason", incomplete, nil, nil),
+		newGoodbyeOf(func(h *discovery.Head) { h.NID = hashOf("another root") }, nil).
+			vectorOf("a tombstone's receipt with a leaf of another network", incomplete, nil, nil),
+		newGoodbyeOf(func(h *discovery.Head) { h.Registry = newCA().ID("registry", "r2") }, nil).
+			vectorOf("a tombstone's receipt with a leaf of another registry", incomplete, nil, nil),
 		one("a tombstone's receipt with an empty change list", incomplete, nil, func(_ goodbye, r *receipt) { r.Changes = json.RawMessage("[]") }),
 		one("a tombstone's receipt with the leaf of another version", incomplete, nil, func(g goodbye, r *receipt) { r.Leaf = string(must(g.reg.at(6).head.LogLeaf())) }),
 		one("a tombstone's receipt with a leaf that is none", incomplete, nil, func(_ goodbye, r *receipt) { r.Leaf = "{}" }),
