@@ -1,7 +1,9 @@
 # Everything here works in a fresh clone with Go, make and gcc.
 
-GO       ?= go
-FUZZTIME ?= 30s
+GO        ?= go
+FUZZTIME  ?= 30s
+BENCHTIME ?= 300ms
+ROUNDS    ?= 20
 
 # smallstep's own database drivers are left out; ours are not theirs.
 TAGS  := nobadger,nobbolt,nomysql,nopgx
@@ -12,10 +14,10 @@ TOOL  := $(GO) tool -modfile=tools/go.mod
 PROGRAMS := netget-ca netget-registry netget-client
 
 .DEFAULT_GOAL := help
-.PHONY: help build $(PROGRAMS) demo test postgres race check format vet lint dead modules bench fuzz clean
+.PHONY: help build $(PROGRAMS) demo test postgres race check format vet lint dead modules bench drill-crash fuzz clean
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: $(PROGRAMS) ## Build the three static programs into bin/.
 
@@ -55,8 +57,12 @@ modules:
 	$(GO) mod verify
 	$(GO) mod tidy -diff
 
-bench: ## Run the benchmarks.
-	$(TEST) -run '^$$' -bench . -benchmem ./...
+# docs/performance.md says what the figures mean.
+bench: postgres ## Run the benchmarks; what has a limit says PASS or FAIL.
+	NETGET_TEST_REQUIRE=postgres $(TEST) -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./...
+
+drill-crash: postgres ## Kill the registry under registrations, ROUNDS (20) times on each store.
+	NETGET_TEST_REQUIRE=postgres NETGET_CRASH_ROUNDS=$(ROUNDS) $(TEST) -count 1 -v -run '^TestCrash$$' ./cmd/netget-registry
 
 fuzz: ## Run every fuzz target for FUZZTIME (30s).
 	@set -e; for file in $$(grep -rl --include='*_test.go' '^func Fuzz' . | sort); do \

@@ -138,7 +138,7 @@ func (p *publisher) failed(ctx context.Context, current *signed, err error) time
 	}
 	p.failures++
 	r.session.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "registry failed", slog.String("registry", p.remote.URL()), slog.Int("failures", p.failures), slog.Any("error", err))
-	if superseded, ok := errors.AsType[*discovery.Superseded](err); ok {
+	if superseded, ok := errors.AsType[*discovery.SupersededError](err); ok {
 		p.mu.Lock()
 		p.accepted = nil
 		p.mu.Unlock()

@@ -284,12 +284,29 @@ func (c *Client) isListed(id identity.NodeID) bool {
 }
 
 // openerNow returns the opener for the bundle in force.
-func (c *Client) openerNow() *Opener {
+func (c *Client) openerNow(ctx context.Context) *Opener {
 	bundle := c.cfg.Source.Identity().Bundle
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.opener == nil || c.opener.Bundle() != bundle {
-		c.opener = NewOpener(bundle)
+	opener, fresh := c.opener, false
+	if opener == nil || opener.Bundle() != bundle {
+		opener, fresh = NewOpener(bundle), true
+		c.opener = opener
 	}
-	return c.opener
+	c.mu.Unlock()
+	if fresh {
+		c.watchCRLs(ctx, bundle)
+	}
+	return opener
+}
+
+// watchCRLs notes a bundle whose revocation lists are older than those seen
+// before.
+func (c *Client) watchCRLs(ctx context.Context, b *identity.Bundle) {
+	back, err := c.cfg.Marks.takeCRLs(b)
+	if err != nil {
+		c.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "marks not written", slog.Any("error", err))
+	}
+	for _, issuer := range back {
+		c.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "crl-rollback", slog.String("issuer", issuer.String()))
+	}
 }

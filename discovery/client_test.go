@@ -434,6 +434,20 @@ func TestNewerRevocationListsAreTaken(t *testing.T) {
 	if names(found.Nodes) != "db-2" || len(found.LeftOut) != 1 || found.LeftOut[0].Code != identity.Revoked {
 		t.Errorf("got %q, left out %v; want db-1 revoked", names(found.Nodes), found.LeftOut)
 	}
+	if s.logs.has("crl-rollback") {
+		t.Error("a newer list was taken for an older one")
+	}
+	old := *s.source.Identity()
+	old.Bundle = s.ca.Bundle(s.ca.CRL(6))
+	if err := s.source.Replace(&old); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Discover(t.Context(), service); err != nil {
+		t.Fatal(err)
+	}
+	if !s.logs.has("crl-rollback") {
+		t.Error("an older revocation list came back unnoticed")
+	}
 }
 
 func TestGzipBombAndRedirect(t *testing.T) {

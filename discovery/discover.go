@@ -169,12 +169,8 @@ func (c *Client) stale(service string, errs []*RegistryError) *Found {
 
 // isUntrusted reports whether an address sent something that did not verify.
 func isUntrusted(e *RegistryError) bool {
-	switch code := identity.CodeOf(e.Err); code {
-	case "", identity.Unavailable, identity.Busy:
-		return false
-	default:
-		return !isProblem(e.Err)
-	}
+	code := identity.CodeOf(e.Err)
+	return code != "" && code != identity.Unavailable && code != identity.Busy && !isProblem(e.Err)
 }
 
 // maxApart is for how long a node may be listed at one registry and not at

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -56,12 +57,10 @@ func (c *Client) attempt(ctx context.Context, r *Remote, q question) (again bool
 	if err != nil {
 		return false, err
 	}
-	opener := c.openerNow()
+	opener := c.openerNow(ctx)
 	ask := Ask{Peer: peer, Registries: c.isListed, Mark: c.cfg.Marks.Registry(peer), Nodes: c.cfg.Marks.Node}
 	query := url.Values{"from": {strconv.FormatInt(ask.from(), 10)}}
-	for key, values := range q.query {
-		query[key] = values
-	}
+	maps.Copy(query, q.query)
 	got, err := r.do(ctx, q.method, q.path, query, q.contentType, q.body)
 	if err != nil && got == nil {
 		return false, err
@@ -81,7 +80,7 @@ func (c *Client) attempt(ctx context.Context, r *Remote, q question) (again bool
 		return true, identity.Refuse(identity.Unavailable, "the revocation lists have just changed")
 	}
 	err = c.cfg.Marks.commit(head, ask.Mark, nodes, nil, ask.Now.Unix())
-	if moved, ok := errors.AsType[errMoved](err); ok {
+	if moved, ok := errors.AsType[movedError](err); ok {
 		return c.link(ctx, r, head, moved.mark, nodes, ask.Now)
 	}
 	if err == nil {
@@ -148,7 +147,7 @@ func (c *Client) link(ctx context.Context, r *Remote, head Head, mark identity.R
 		return true, identity.Refuse(identity.Unavailable, "%s was overtaken by version %d", head, mark.Version)
 	}
 	err = c.cfg.Marks.commit(head, nil, nodes, &mark, now.Unix())
-	if _, ok := errors.AsType[errMoved](err); ok {
+	if _, ok := errors.AsType[movedError](err); ok {
 		return true, err
 	}
 	return false, err

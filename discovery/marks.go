@@ -31,12 +31,6 @@ type marks struct {
 	CRLs       map[identity.Hash]CRLMark                 `json:"crls"`
 }
 
-// A CRLMark is the newest revocation list seen of an authority.
-type CRLMark struct {
-	Number string        `json:"number"` // decimal
-	Hash   identity.Hash `json:"hash"`
-}
-
 // NewMarks returns marks that live in memory only: each start of the program
 // is a first contact.
 func NewMarks() *Marks { return &Marks{state: newMarks()} }
@@ -59,7 +53,7 @@ func newMarks() marks {
 }
 
 func readMarks(path string) (marks, error) {
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(path) //nolint:gosec // the caller's own file
 	if errors.Is(err, fs.ErrNotExist) {
 		return newMarks(), nil
 	}
@@ -114,17 +108,17 @@ func (m *Marks) Suggest(id identity.NodeID, mark identity.RegistryMark) error {
 	})
 }
 
-// errMoved says that a registry's mark has moved past what a view was verified
+// movedError says that a registry's mark has moved past what a view was verified
 // against; both must be linked before the view may be used.
-type errMoved struct{ mark identity.RegistryMark }
+type movedError struct{ mark identity.RegistryMark }
 
-func (e errMoved) Error() string {
+func (e movedError) Error() string {
 	return fmt.Sprintf("the mark has moved to version %d meanwhile", e.mark.Version)
 }
 
 // commit takes over what was verified of head and nodes. The head was verified
 // to continue base (nil: first contact). If the mark is elsewhere by now it
-// returns [errMoved], unless linked says that the two were linked.
+// returns [movedError], unless linked says that the two were linked.
 func (m *Marks) commit(head Head, base *identity.RegistryMark, nodes map[identity.NodeID]NodeMark, linked *identity.RegistryMark, now int64) error {
 	return m.update(func(state *marks) (bool, error) {
 		current, known := state.Registries[head.Registry]
@@ -134,7 +128,7 @@ func (m *Marks) commit(head Head, base *identity.RegistryMark, nodes map[identit
 					return false, err
 				}
 			} else {
-				return false, errMoved{current}
+				return false, movedError{current}
 			}
 		}
 		changed := false
@@ -202,7 +196,7 @@ func (m *Marks) update(step func(*marks) (changed bool, err error)) error {
 
 // lockFile takes an exclusive lock that ends with the process at the latest.
 func lockFile(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // beside the caller's own file
 	if err != nil {
 		return nil, err
 	}

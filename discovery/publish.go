@@ -10,18 +10,18 @@ import (
 	"github.com/neurons-me/netget/identity"
 )
 
-// A Superseded is the refusal of a statement because the registry knows a
+// A SupersededError is the refusal of a statement because the registry knows a
 // later one; Current is that one, verified, or nil when it did not verify.
-type Superseded struct {
+type SupersededError struct {
 	Current *identity.Statement
 	Err     *identity.ProblemError
 }
 
 // Error says so.
-func (s *Superseded) Error() string { return s.Err.Error() }
+func (s *SupersededError) Error() string { return s.Err.Error() }
 
 // Unwrap returns the server's refusal.
-func (s *Superseded) Unwrap() error { return s.Err }
+func (s *SupersededError) Unwrap() error { return s.Err }
 
 // An Accepted is the proof that a registry holds a statement.
 type Accepted struct {
@@ -31,7 +31,7 @@ type Accepted struct {
 }
 
 // Publish hands a record or tombstone to one registry and verifies its
-// receipt. Errors: [*Superseded], the server's [*identity.ProblemError], or
+// receipt. Errors: [*SupersededError], the server's [*identity.ProblemError], or
 // the class of what is wrong with the receipt.
 func (c *Client) Publish(ctx context.Context, r *Remote, s *identity.Statement) (*Accepted, error) {
 	var got *Accepted
@@ -78,7 +78,7 @@ func (c *Client) superseded(node identity.NodeID, err error) error {
 	if openErr != nil || s.Node() != node {
 		s = nil
 	}
-	return &Superseded{Current: s, Err: problem}
+	return &SupersededError{Current: s, Err: problem}
 }
 
 func (c *Client) openCurrent(p *identity.ProblemError) (*identity.Statement, error) {

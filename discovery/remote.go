@@ -211,7 +211,7 @@ func (r *Remote) do(ctx context.Context, method, path string, query url.Values, 
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // it was read to its end, or the error is there
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReplyBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading the reply of %s: %w", r.url, err)

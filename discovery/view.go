@@ -83,7 +83,7 @@ func (o *Opener) judge(v *View, beats []json.RawMessage, ask Ask) {
 			v.LeftOut = append(v.LeftOut, LeftOut{ID: s.Node(), Code: identity.CodeOf(err), Evidence: []string{s.Token()}, statement: s})
 			continue
 		}
-		v.Nodes = append(v.Nodes, o.node(e, beats[i], ask.Now))
+		v.Nodes = append(v.Nodes, o.node(e, beats[i], ask.Now)) //nolint:gosec // one for each entry, see the callers
 	}
 }
 

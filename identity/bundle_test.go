@@ -237,6 +237,7 @@ func TestRevocation(t *testing.T) {
 		{"accepts one on no list", nil, ""},
 		{"accepts one beside others", [][]byte{ca.CRL(1, other.Leaf())}, ""},
 		{"refuses a revoked leaf", [][]byte{ca.CRL(1, other.Leaf(), cred.Leaf())}, identity.Revoked},
+		{"accepts one whose issuer is not on the root's list", [][]byte{revocationList(ca.Root, "a/root", 1, big.NewInt(999))}, ""},
 		{"refuses a revoked issuer", [][]byte{byRoot}, identity.Revoked},
 		{"accepts the same serial on another issuer's list", [][]byte{sameSerialElsewhere}, ""},
 		{"accepts an issuer's serial on a list that is not the root's", [][]byte{revocationList(ca.RegistryIssuer, "a/registry", 1, ca.NodeIssuer.SerialNumber)}, ""},

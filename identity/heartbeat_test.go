@@ -43,6 +43,9 @@ func TestChain(t *testing.T) {
 	if shown := fmt.Sprintf("%v %s", chain, chain); shown != "heartbeat chain (secret) heartbeat chain (secret)" {
 		t.Errorf("the chain shows %s", shown)
 	}
+	if _, err := identity.NewChain(n.id, 8640); err != nil {
+		t.Errorf("the longest chain: %v", err)
+	}
 	for _, count := range []int{0, -1, 8641} {
 		if _, err := identity.NewChain(n.id, count); identity.CodeOf(err) != identity.Limits {
 			t.Errorf("a chain of %d: got %v, want %s", count, err, identity.Limits)

@@ -224,6 +224,8 @@ func TestAcceptsRecord(t *testing.T) {
 		{"a metadata key of 63 characters", edits{set("metadata", map[string]any{strings.Repeat("k", 63): ""})}},
 		{"quotes, backslashes and other scripts", edits{set("metadata.zone", `"\ <&> Ω 日本 😀 `+"\uFFFD")}},
 		{"heartbeats to the very end", edits{set("heartbeat.count", 240), set("heartbeat.interval", 15)}},
+		{"a heartbeat a second", edits{set("heartbeat.count", 3600), set("heartbeat.interval", 1)}},
+		{"every character of a metadata key", edits{set("metadata", map[string]any{"0a9.z_y-x": ""})}},
 		{"one heartbeat an hour", edits{set("heartbeat.count", 1), set("heartbeat.interval", 3600)}},
 		{"a check path of 256 characters", edits{set("check", map[string]any{"interval": 2, "path": "/" + strings.Repeat("~", 255), "type": "https"})}},
 		{"a check interval of an hour", edits{set("check.interval", 3600)}},
@@ -246,6 +248,22 @@ func TestAcceptsRecord(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// The bound on a record's life is its own, not only the certificate's.
+func TestCheckFormBoundsTheLife(t *testing.T) {
+	n := newNetwork(t, "databaseservice", "db-1")
+	r, _ := newRecord(t, n.id)
+	r.Aud, r.Network, r.Node, r.Service, r.V = identity.Audience(n.b.NID()), "production", n.id, n.id.Service(), 1
+	r.Heartbeat.Interval = 3600
+	r.Exp = r.IAT + 86400
+	if err := r.CheckForm(); err != nil {
+		t.Errorf("a day: %v", err)
+	}
+	r.Exp++
+	if err := r.CheckForm(); identity.CodeOf(err) != identity.BadTime {
+		t.Errorf("a day and a second: got %v, want %s", err, identity.BadTime)
 	}
 }
 

@@ -25,6 +25,8 @@ func TestRefusesTombstone(t *testing.T) {
 		{"accepts a registry's own", registry, nil, ""},
 		{"accepts an operator's", operator, removal, ""},
 		{"accepts the last sequence of a node", n, one("sequence", 1<<53-2), ""},
+		{"accepts the first epoch and sequence", n, edits{set("epoch", 1), set("sequence", 1)}, ""},
+		{"accepts an epoch 60 s later than iat", n, one("epoch", t0+60), ""},
 		{"refuses another version", n, one("v", 2), identity.Malformed},
 		{"refuses an unknown member", n, one("state", "active"), identity.Malformed},
 		{"refuses a missing member", n, one("service", absent{}), identity.Malformed},

@@ -112,12 +112,18 @@ func (a *fakeAuthority) take(body []byte) (status int, what string) {
 	return http.StatusOK, "taken"
 }
 
-// hears fails unless the authority hears just this next.
+// hears fails unless the authority hears just this next, and soon.
 func (a *fakeAuthority) hears(t *testing.T, want ...string) {
 	t.Helper()
+	soon := time.After(10 * time.Second) // before the next turn
 	for _, one := range want {
-		if got := <-a.reports; got != one {
-			t.Fatalf("the authority heard %q, want %q", got, one)
+		select {
+		case got := <-a.reports:
+			if got != one {
+				t.Fatalf("the authority heard %q, want %q", got, one)
+			}
+		case <-soon:
+			t.Fatalf("the authority heard nothing, want %q", one)
 		}
 	}
 }

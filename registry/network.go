@@ -70,7 +70,7 @@ func (n *network) snapshot(ctx context.Context, from int64) (*catalog.Snapshot, 
 	for {
 		select {
 		case <-ctx.Done():
-			return nil, newBehind(n.catalog.Snapshot(), from)
+			return nil, newBehind(n.catalog.Snapshot().Head().Version, from)
 		case <-tick.C:
 			if s = n.catalog.Snapshot(); from <= s.Head().Version {
 				return s, nil

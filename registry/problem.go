@@ -29,18 +29,11 @@ func (e *statusError) Error() string { return e.err.Error() }
 func (e *statusError) Unwrap() error { return e.err }
 
 // A behindError says that the caller has seen a later version than this
-// registry holds; it is told the newest head.
-type behindError struct {
-	seal discovery.Seal
-	err  error
-}
+// registry holds.
+type behindError struct{ err error }
 
-func newBehind(s *catalog.Snapshot, from int64) error {
-	seal, err := s.Seal(0)
-	if err != nil {
-		return err
-	}
-	return &behindError{seal, identity.Refuse(identity.Unavailable, "the caller knows version %d, %d is ours", from, s.Head().Version)}
+func newBehind(ours, from int64) error {
+	return &behindError{identity.Refuse(identity.Unavailable, "the caller knows version %d, %d is ours", from, ours)}
 }
 
 // Error names both versions.
@@ -68,12 +61,25 @@ func problemOf(err error) identity.Problem {
 	if e, ok := errors.AsType[*statusError](err); ok {
 		p = withStatus(p, e.status)
 	}
-	if e, ok := errors.AsType[*behindError](err); ok {
-		p.Head, p.Registry = e.seal.Head, e.seal.Registry
-	}
 	if e, ok := errors.AsType[*catalog.SupersededError](err); ok {
 		cert := e.Statement.Certificate()
 		p.Current, p.Certificate, p.Issuer = e.Statement.Token(), cert.Leaf().Raw, cert.Issuer().Raw
+	}
+	return p
+}
+
+// withHead adds the newest head of the caller's network, so that whoever gets
+// no answer sees at least how far the registry is.
+func withHead(p identity.Problem, c *caller) identity.Problem {
+	if c == nil {
+		return p
+	}
+	snap := c.network.catalog.Snapshot()
+	if snap == nil {
+		return p
+	}
+	if seal, err := snap.Seal(0); err == nil {
+		p.Head, p.Registry = seal.Head, seal.Registry
 	}
 	return p
 }
@@ -97,6 +103,9 @@ func retryAfter(err error, status int) time.Duration {
 // fail answers with the class of an error and writes the reason to the log.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
+	if p.Status == http.StatusServiceUnavailable {
+		p = withHead(p, connOf(r.Context()).caller.Load())
+	}
 	s.logRefusal(w, r, p, err)
 	body, encodeErr := json.Marshal(p)
 	if encodeErr != nil {

@@ -3,11 +3,10 @@ package main_test
 import (
 	"testing"
 
+	"github.com/neurons-me/netget/cmd/internal/scripttest"
 	ca "github.com/neurons-me/netget/cmd/netget-ca/command"
 	client "github.com/neurons-me/netget/cmd/netget-client/command"
 	registry "github.com/neurons-me/netget/cmd/netget-registry/command"
-
-	"github.com/neurons-me/netget/cmd/internal/scripttest"
 	"github.com/neurons-me/netget/internal/cli"
 )
 

@@ -3,6 +3,7 @@ package prefixmap
 import (
 	"errors"
 	"math/bits"
+	"slices"
 )
 
 // MaxSiblings is the greatest number of siblings in a proof: one for each bit
@@ -84,11 +85,11 @@ func (p Proof) end(key [32]byte) ([32]byte, error) {
 
 // climb returns the root that follows from the hash at the end of the path.
 func (p Proof) climb(key, h [32]byte) [32]byte {
-	for d := len(p.Siblings) - 1; d >= 0; d-- {
+	for d, sibling := range slices.Backward(p.Siblings) {
 		if bit(key, d) == 0 {
-			h = hashInner(h, p.Siblings[d])
+			h = hashInner(h, sibling)
 		} else {
-			h = hashInner(p.Siblings[d], h)
+			h = hashInner(sibling, h)
 		}
 	}
 	return h

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -49,7 +48,6 @@ type Server struct {
 	admin    *admin.Server
 	db       *database.DB
 	registry *registry.Server
-	ready    atomic.Bool
 }
 
 // network is one network of the registry.

@@ -92,7 +92,7 @@ func (d *demo) run(ctx context.Context, logger *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = joinUnlessNil(err, os.RemoveAll(dir)) }()
 	w, err := newDemoWorld(ctx, d, dir, logger)
 	if err != nil {
 		return err

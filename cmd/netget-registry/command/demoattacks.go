@@ -71,7 +71,7 @@ func post(ctx context.Context, source *identity.Source, address, token string) e
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // it was read to its end, or the error is there
 	body, err := io.ReadAll(io.LimitReader(resp.Body, discovery.MaxAnswerBytes))
 	if err != nil {
 		return err

@@ -133,8 +133,11 @@ func (w *demoWorld) enroll(ctx context.Context) error {
 		w.proved(name, "is a registry of %s with a log of its own, at %s", devNetwork, address)
 	}
 	for _, n := range [][3]string{
-		{devNetwork, demoService, "db-1"}, {devNetwork, demoService, "db-2"}, {devNetwork, "webservice", "web-1"},
-		{devNetwork, "client", "alice"}, {demoProduction, demoService, "db-1"},
+		{devNetwork, demoService, "db-1"},
+		{devNetwork, demoService, "db-2"},
+		{devNetwork, "webservice", "web-1"},
+		{devNetwork, "client", "alice"},
+		{demoProduction, demoService, "db-1"},
 	} {
 		if err := w.enrollNode(ctx, n[0], n[1], n[2]); err != nil {
 			return err
@@ -294,7 +297,7 @@ func (w *demoWorld) close() error {
 			continue
 		}
 		if err := n.Close(); err != nil {
-			w.logger.LogAttrs(context.Background(), slog.LevelWarn, "node not closed", slog.Any("error", err)) //nolint:usetesting // no test
+			w.logger.LogAttrs(context.Background(), slog.LevelWarn, "node not closed", slog.Any("error", err))
 		}
 	}
 	for _, r := range w.registries {
