@@ -125,7 +125,7 @@ func TestLastAnswerServesWhileNoRegistryAnswers(t *testing.T) {
 
 func TestChoiceFollowsWeights(t *testing.T) {
 	w := newWorld(t, "r1")
-	for label, weight := range map[string]string{"heavy": "1000", "light": "1", "odd": "many"} {
+	for label, weight := range map[string]string{"z-heavy": "1000", "light": "1", "odd": "many"} {
 		register(t, w.node(t, w.folder(t, "svc", label), func(o *netget.Options) {
 			o.Metadata = map[string]string{"weight": weight}
 		}))
@@ -138,7 +138,7 @@ func TestChoiceFollowsWeights(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n.Node == "heavy" {
+		if n.Node == "z-heavy" {
 			heavy++
 		}
 	}

@@ -218,15 +218,26 @@ func TestDeregisterEndsTheRegistrationOfThisProgram(t *testing.T) {
 
 func TestNodeStateFromTheFutureIsDropped(t *testing.T) {
 	w := newWorld(t, "r1")
-	dir := w.folder(t, "svc", "n-1")
-	state := `{"epoch":99999999999,"sequence":5,"iat":99999999999,"registered":true}`
-	if err := os.WriteFile(filepath.Join(dir, identity.StateFile), []byte(state), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	before := time.Now().Unix()
-	r := register(t, w.node(t, dir))
-	if r.Epoch < before || r.Epoch > time.Now().Unix() {
-		t.Errorf("got epoch %d, want the clock's", r.Epoch)
+	for name, state := range map[string]string{
+		"an epoch":  `{"epoch":99999999999,"sequence":5,"iat":1,"registered":true}`,
+		"an iat":    `{"epoch":1,"sequence":5,"iat":99999999999,"registered":true}`,
+		"torn text": `{"epoch":`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := w.folder(t, "svc", "n-1")
+			if err := os.WriteFile(filepath.Join(dir, identity.StateFile), []byte(state), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			n := w.node(t, dir)
+			r := register(t, n)
+			s := w.registries[0].listed(r.ID)
+			if now := time.Now().Unix(); r.Epoch > now+2 || s.IssuedAt() > now {
+				t.Errorf("got epoch %d and iat %d, want the clock's", r.Epoch, s.IssuedAt())
+			}
+			if err := n.Close(); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }
 

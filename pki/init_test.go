@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"net/netip"
@@ -263,6 +264,9 @@ func TestWithoutRegistryIssuer(t *testing.T) {
 func TestPassphrase(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ca")
 	pass := pki.NewPassphrase([]byte("correct horse"))
+	if told := fmt.Sprint(pass, pass.LogValue()); strings.Contains(told, "horse") {
+		t.Errorf("a passphrase tells %q", told)
+	}
 	if _, err := pki.Init(t.Context(), pki.InitConfig{Dir: dir, URL: publicURL, Passphrase: pass}); err != nil {
 		t.Fatal(err)
 	}

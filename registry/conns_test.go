@@ -81,13 +81,19 @@ func (c *watchedConn) ends(limit time.Duration) time.Duration {
 func pipeWorld(t *testing.T) (w *world, l *pipeListener, stop func()) {
 	t.Helper()
 	w = newWorld(t, "production", time.Now)
+	l = newPipeListener()
+	return w, l, servePipe(t, w, l).stop
+}
+
+// servePipe serves w in memory.
+func servePipe(t *testing.T, w *world, l *pipeListener) *served {
+	t.Helper()
 	s, err := registry.New(registry.Config{Networks: []registry.Network{{Source: w.source, Catalog: w.catalog}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	l = newPipeListener()
-	stop = background(t, func(ctx context.Context) error { return s.Serve(ctx, l) })
-	return w, l, stop
+	stop := background(t, func(ctx context.Context) error { return s.Serve(ctx, l) })
+	return &served{s, "registry", func(context.Context) (net.Conn, error) { return l.dial(), nil }, stop}
 }
 
 // over returns a client that has one connection.

@@ -83,6 +83,7 @@ func background(t *testing.T, run func(context.Context) error) (stop func()) {
 type served struct {
 	*registry.Server
 	addr string
+	dial func(context.Context) (net.Conn, error)
 	stop func()
 }
 
@@ -106,7 +107,11 @@ func serve(t *testing.T, edit func(*registry.Config), worlds ...*world) *served 
 		t.Fatal(err)
 	}
 	stop := background(t, func(ctx context.Context) error { return s.Serve(ctx, l) })
-	return &served{s, l.Addr().String(), stop}
+	return &served{s, l.Addr().String(), dialTo(l.Addr().String()), stop}
+}
+
+func dialTo(addr string) func(context.Context) (net.Conn, error) {
+	return func(ctx context.Context) (net.Conn, error) { return (&net.Dialer{}).DialContext(ctx, "tcp", addr) }
 }
 
 // A node is one caller with its own connections.
@@ -129,9 +134,7 @@ func newNode(t *testing.T, w *world, s *served, service, label string) *node {
 	conf := identity.ClientTLS(src, w.now)
 	transport := &http.Transport{
 		TLSClientConfig: conf, ForceAttemptHTTP2: false, DisableCompression: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "tcp", s.addr)
-		},
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return s.dial(ctx) },
 	}
 	conf.NextProtos = []string{"http/1.1"}
 	t.Cleanup(transport.CloseIdleConnections)

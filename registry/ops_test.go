@@ -59,7 +59,7 @@ func TestOperationsPort(t *testing.T) {
 	}
 	w.open(t)
 	stop := background(t, func(ctx context.Context) error { return s.Serve(ctx, api) })
-	n := newNode(t, w, &served{s, api.Addr().String(), stop}, "databaseservice", "db-1")
+	n := newNode(t, w, &served{s, api.Addr().String(), dialTo(api.Addr().String()), stop}, "databaseservice", "db-1")
 	n.register(1)
 	if status, body := plain(t, addr, "/readyz"); status != http.StatusOK || !strings.Contains(body, `"version":2`) {
 		t.Errorf("/readyz: %d %s", status, body)
