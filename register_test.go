@@ -93,6 +93,25 @@ func TestRegistersWhereItCanAndTriesTheOthersAgain(t *testing.T) {
 	})
 }
 
+func TestSilentRegistryHoldsNobodyUp(t *testing.T) {
+	w := newWorld(t, "r1")
+	silent := w.addRegistry(t, "r2")
+	l := listen(t, silent.address) // it takes connections and never answers
+	t.Cleanup(func() { _ = l.Close() })
+	n := w.node(t, w.folder(t, "svc", "n-1"))
+	began := time.Now()
+	r := register(t, n)
+	if len(r.Accepted) != 1 || len(r.Errors) != 1 || r.Errors[0].URL != silent.url() || r.Errors[0].Code != identity.Unavailable {
+		t.Errorf("got %+v, want r1 to accept and nothing of %s yet", r, silent.url())
+	}
+	if err := n.Close(); err != nil {
+		t.Errorf("closing: %v", err)
+	}
+	if took := time.Since(began); took > 15*time.Second || w.registries[0].listed(r.ID) != nil {
+		t.Errorf("it took %s, want a second for each of both, and nothing listed", took)
+	}
+}
+
 func TestRegistryAddedLaterIsRegisteredAt(t *testing.T) {
 	w := newWorld(t, "r1", "r2")
 	second := w.registries[1]

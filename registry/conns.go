@@ -20,8 +20,17 @@ const sweepEvery = 5 * time.Second
 type conn struct {
 	net.Conn
 	caller atomic.Pointer[caller] // nil before the handshake
+	host   atomic.Pointer[string] // the Host that was last found to be of the connection's network
 	leave  func()
 }
+
+// vouched reports whether a Host header was found to fit the connection.
+func (c *conn) vouched(host string) bool {
+	known := c.host.Load()
+	return known != nil && *known == host
+}
+
+func (c *conn) vouch(host string) { c.host.Store(&host) }
 
 // Close closes the connection and gives its place to another.
 func (c *conn) Close() error {

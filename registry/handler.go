@@ -47,8 +47,11 @@ func (s *Server) prepare(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Connection", "close")
 		return err
 	}
-	if s.tenants.misdirects(r.Host, c.network) {
-		return &statusError{http.StatusMisdirectedRequest, identity.Refuse(identity.WrongNetwork, "%.64q is of another network than the connection", r.Host)}
+	if own := connOf(r.Context()); !own.vouched(r.Host) {
+		if s.tenants.misdirects(r.Host, c.network) {
+			return misdirected(r.Host)
+		}
+		own.vouch(r.Host)
 	}
 	// A body comes with its length: one that also says "chunked" is how
 	// requests are smuggled (RFC 9112 section 6.1), and net/http no longer
@@ -60,8 +63,15 @@ func (s *Server) prepare(w http.ResponseWriter, r *http.Request) error {
 		return tooLarge()
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
-	r.URL.Path, r.URL.RawPath = path.Clean("/"+r.URL.Path), ""
+	if !strings.HasPrefix(r.URL.Path, "/") {
+		r.URL.Path = "/" + r.URL.Path
+	}
+	r.URL.Path, r.URL.RawPath = path.Clean(r.URL.Path), ""
 	return nil
+}
+
+func misdirected(host string) error {
+	return &statusError{http.StatusMisdirectedRequest, identity.Refuse(identity.WrongNetwork, "%.64q is of another network than the connection", host)}
 }
 
 func refuseChunked(r *http.Request) error {

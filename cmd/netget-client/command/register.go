@@ -75,8 +75,8 @@ func (c *commands) register() *cobra.Command {
 			"heartbeats, renewed records, renewed certificates. It succeeds when one registry has\n" +
 			"accepted, prints one line, and deregisters when it is told to end.\n\n" +
 			"With a COMMAND it runs that once the node is registered, passes signals on to it,\n" +
-			"deregisters when it ends, and ends with its exit code. The command runs in a process\n" +
-			"group of its own and gets each signal once. Standard output is the command's alone.",
+			"deregisters when it ends, and ends with its exit code. The command gets each signal\n" +
+			"once and decides what it means. Standard output is the command's alone.",
 		Example: "  netget-client register --address 10.0.0.7:5432\n" +
 			"  netget-client register databaseservice --address 10.0.0.7:5432 --endpoint metrics=10.0.0.7:9100 \\\n" +
 			"      --meta version=1.4.2 --meta tags=primary,ssd --check tcp\n" +

@@ -1,0 +1,329 @@
+package registry_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"io"
+	"net/http"
+	"testing"
+
+	"github.com/neurons-me/netget/discovery"
+	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/internal/vectors"
+)
+
+// statuses are the HTTP statuses of the classes (docs/protocol.md section 5,
+// "Error classes").
+var statuses = map[identity.Code]int{
+	identity.Limits: 400, identity.Malformed: 400, identity.BadHeader: 400, identity.BadTime: 400,
+	identity.BadSignature: 401, identity.BadCert: 401,
+	identity.Binding: 403, identity.WrongNetwork: 403, identity.Denied: 403, identity.Revoked: 403,
+	identity.NotFound: 404, identity.Superseded: 409,
+}
+
+// The published vectors are judged here from the wire in. Where the wire says
+// something else than the vector does, this is why:
+//
+//	vector                        wire                        because
+//	certificate, revoked          no connection, same class   the handshake comes before the first byte of a request
+//	revoked, connected before     403 revoked                 every request is judged by the lists in force
+//	time, of a certificate        no connection, certificate  "time" is for what was signed with a certificate (section 2)
+//	the same, connected before    401 certificate             the same
+//	for signing, for the CA       no connection, certificate  only node chains may call
+//	limits, above 8,192 bytes     413 limits                  the size of the message is exceeded (section 5)
+//	limits, heartbeat number 0    400 malformed               a request without a number has not the form of a heartbeat
+//	a heartbeat when its record   404 not-found               a registry removes records when t ≥ exp (section 3); a minute
+//	  is over                                                 earlier, which clocks may differ, the vector's own verdict
+//	superseded, for one place     409, evidence is kept       the node equivocates (section 4, "Order")
+
+func TestVectorsOfRecords(t *testing.T) {
+	eachVector(t, vectors.RecordsFile, func(t *testing.T, v vectors.Record) {
+		t.Helper()
+		if v.TokenGzip != nil {
+			v.Token = unzipped(t, v.TokenGzip)
+		}
+		switch v.Class {
+		case "":
+			acceptRecord(t, v)
+		case identity.BadCert, identity.Revoked:
+			shutOut(t, v)
+		default:
+			refuseRecord(t, v)
+		}
+	})
+}
+
+// labOf starts the registry of a vector with somebody else registered, and the
+// node's state if the vector has one.
+func labOf(t *testing.T, v vectors.Record) *lab {
+	t.Helper()
+	l := newLab(t, v.Bundle, v.Now)
+	l.settle()
+	if v.State != nil {
+		l.hold(*v.State)
+	}
+	return l
+}
+
+func acceptRecord(t *testing.T, v vectors.Record) {
+	t.Helper()
+	l := labOf(t, v)
+	before := l.holdings()
+	caller := l.dial(v.Certificate, v.Issuer)
+	got := caller.postStatement(v.Token)
+	status, version := http.StatusCreated, before.Head.Version+1
+	if v.State != nil && l.statement(*v.State).RID() == v.Want.RID {
+		status, version = http.StatusOK, before.Head.Version
+	}
+	want(t, got, status)
+	s := l.statement(v.Signed)
+	if s.IsTombstone() {
+		if _, err := caller.opener.TombstoneReceipt(got.body, s, caller.ask(v.Want.Service)); err != nil {
+			t.Errorf("the receipt: %v", err)
+		}
+	} else if _, err := caller.opener.Receipt(got.body, s, caller.ask(v.Want.Service)); err != nil {
+		t.Errorf("the receipt: %v", err)
+	}
+	view := l.discover(v.Want.Service)
+	if view.Head.Version != version {
+		t.Errorf("version %d, want %d", view.Head.Version, version)
+	}
+	listed(t, view, v.Want.Node, v.Want.RID, !s.IsTombstone())
+}
+
+// listed fails unless the view has the node with that record, or not at all.
+func listed(t *testing.T, v *discovery.View, node identity.NodeID, rid identity.Hash, is bool) {
+	t.Helper()
+	for _, n := range v.Nodes {
+		if n.Record.Node != node {
+			continue
+		}
+		if !is {
+			t.Errorf("%s is listed", node)
+		}
+		if n.RID != rid {
+			t.Errorf("%s is listed with the record %s, want %s", node, n.RID, rid)
+		}
+		return
+	}
+	if is {
+		t.Errorf("%s is not listed; left out: %v", node, v.LeftOut)
+	}
+}
+
+func refuseRecord(t *testing.T, v vectors.Record) {
+	t.Helper()
+	l := labOf(t, v)
+	before := l.holdings()
+	got := l.dial(v.Certificate, v.Issuer).postStatement(v.Token)
+	status := statuses[v.Class]
+	if len(v.Token) > identity.MaxTokenBytes {
+		status = http.StatusRequestEntityTooLarge
+	}
+	refused(t, got, status, v.Class)
+	if v.Class == identity.Superseded {
+		toldState(t, got, *v.State)
+		keepEvidence(l, &before, v)
+	}
+	l.unchanged(before)
+}
+
+// toldState fails unless a refusal carries the node's state.
+func toldState(t *testing.T, r reply, state vectors.Signed) {
+	t.Helper()
+	p := r.problem(t)
+	if p.Current != state.Token || !bytes.Equal(p.Certificate, state.Certificate) || !bytes.Equal(p.Issuer, state.Issuer) {
+		t.Errorf("told %.40s… as the state, want %.40s…", p.Current, state.Token)
+	}
+}
+
+// keepEvidence adds to what is expected what a registry keeps of a node that
+// has signed two statements for one place.
+func keepEvidence(l *lab, h *holdings, v vectors.Record) {
+	l.t.Helper()
+	mine, state := l.statement(v.Signed), l.statement(*v.State)
+	if mine.Epoch() != state.Epoch() || mine.Sequence() != state.Sequence() {
+		return
+	}
+	object := h.Store.Objects[state.RID()]
+	object.RID, object.Token = mine.RID(), mine.Token()
+	h.Store.Objects[mine.RID()] = object
+	row := h.Store.Nodes[state.Node()]
+	row.Evidence = mine.RID()
+	h.Store.Nodes[state.Node()] = row
+}
+
+// shutOut sends a statement of which the certificate is not acceptable: by a
+// new connection, and by one that is older than the revocation.
+func shutOut(t *testing.T, v vectors.Record) {
+	t.Helper()
+	l := newLab(t, v.Bundle, v.Now)
+	before := l.holdings()
+	caller := l.dial(v.Certificate, v.Issuer)
+	l.shut(caller, caller.statement(v.Token), v.Class)
+	l.unchanged(before)
+	if v.Class != identity.Revoked {
+		return
+	}
+	l = newLab(t, l.lists(), v.Now)
+	caller = l.dial(v.Certificate, v.Issuer)
+	want(t, caller.get("/v1/head"), http.StatusOK)
+	l.trust(v.Bundle)
+	refused(t, caller.postStatement(v.Token), http.StatusForbidden, identity.Revoked)
+	if got := l.store.Contents(); len(got.Objects) != 0 || len(got.Nodes) != 0 {
+		t.Errorf("of a revoked node %d statements are kept", len(got.Objects))
+	}
+}
+
+func TestVectorsOfHeartbeats(t *testing.T) {
+	eachVector(t, vectors.HeartbeatsFile, func(t *testing.T, v vectors.Heartbeat) {
+		t.Helper()
+		b := &beating{lab: newLab(t, v.Bundle, vectorSigned), v: v}
+		b.settle()
+		b.prepare()
+		if !b.over {
+			b.judge(v.Now)
+			return
+		}
+		b.judge(v.Now - 60)
+		b.clock.Store(v.Now)
+		before := b.holdings()
+		refused(t, b.beat(v.RID, v.Beat), http.StatusNotFound, identity.NotFound)
+		b.unchanged(before)
+	})
+}
+
+// A beating is a heartbeat of the vectors with the registry that it is sent to.
+type beating struct {
+	*lab
+	v      vectors.Heartbeat
+	caller *resident
+	record *identity.Record // the caller's present one; nil: none
+	over   bool             // it has ended when the heartbeat comes
+}
+
+// prepare registers the nodes and has the last token accepted, when it was due.
+func (b *beating) prepare() {
+	b.t.Helper()
+	cred := b.ca.Issue(b.v.Peer)
+	b.caller = b.dial(cred.Leaf().Raw, cred.Issuer().Raw)
+	for _, state := range b.v.States {
+		r, s := b.hold(state), b.statement(state)
+		if s.Node() == b.v.Peer {
+			b.caller = r
+			b.record, _ = s.Record()
+			b.over = s.ExpiresAt() <= b.v.Now
+		}
+	}
+	if b.v.Last != nil {
+		b.clock.Store(max(vectorSigned, b.record.IAT+b.v.Last.K*b.record.Heartbeat.Interval-60))
+		want(b.t, b.beat(b.v.RID, *b.v.Last), http.StatusOK)
+	}
+}
+
+func (b *beating) beat(rid identity.Hash, beat identity.Beat) reply {
+	b.t.Helper()
+	return b.caller.post("/v1/heartbeats", "application/json", []byte(beatBody(rid, beat.K, beat.Token)))
+}
+
+// judge sends the heartbeat at a moment and compares what comes of it with the
+// vector.
+func (b *beating) judge(now int64) {
+	t := b.t
+	t.Helper()
+	b.clock.Store(now)
+	before := b.holdings()
+	got := b.beat(b.v.RID, b.v.Beat)
+	if b.v.Class == "" {
+		want(t, got, http.StatusOK)
+		b.counts(b.v.Want.Beat)
+		return
+	}
+	class := b.v.Class
+	if b.v.Beat.K == 0 {
+		class = identity.Malformed
+	}
+	refused(t, got, statuses[class], class)
+	b.unchanged(before)
+	if closes := got.header.Get("Connection") == "close"; closes != (class == identity.BadSignature) {
+		t.Errorf("whether the connection ends: %v", closes)
+	}
+	if class == identity.Superseded {
+		for _, s := range b.v.States {
+			if b.statement(s).Node() == b.v.Peer {
+				toldState(t, got, s)
+			}
+		}
+	}
+	var last identity.Beat
+	if b.v.Last != nil {
+		last = *b.v.Last
+	}
+	b.counts(last)
+}
+
+// counts fails unless beat is the token that clients are shown of the caller's
+// record, and that the store has once the catalog has stopped.
+func (b *beating) counts(beat identity.Beat) {
+	b.t.Helper()
+	if b.record == nil {
+		return
+	}
+	view := b.discover(b.v.Peer.Service())
+	for _, n := range view.Nodes {
+		if n.Record.Node != b.v.Peer {
+			continue
+		}
+		if n.Beat != beat {
+			b.t.Errorf("clients see %v, want %v", n.Beat, beat)
+		}
+		if w := b.v.Want; w != nil && n.Record.LiveUntil(n.Beat.K) != w.LiveUntil {
+			b.t.Errorf("live until %d, want %d", n.Record.LiveUntil(n.Beat.K), w.LiveUntil)
+		}
+		return
+	}
+	b.t.Errorf("%s is not listed", b.v.Peer)
+}
+
+func TestVectorsOfCertificates(t *testing.T) {
+	labs := map[string]*lab{}
+	eachVector(t, vectors.CertificatesFile, func(t *testing.T, v vectors.Certificate) {
+		t.Helper()
+		if v.Kind == "bundle" || v.Kind == "server" {
+			t.SkipNow() // nobody shows those to a server
+		}
+	})
+	_ = labs
+}
+
+func unzipped(t *testing.T, b []byte) string {
+	t.Helper()
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// lists returns the network's bundle with the given lists.
+func (l *lab) lists(crls ...[]byte) json.RawMessage {
+	l.t.Helper()
+	text, err := json.Marshal(l.ca.BundleDocument(crls...))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return text
+}
+
+// statement returns the request that posts a token.
+func (r *resident) statement(token string) *http.Request {
+	r.t.Helper()
+	req := r.request(http.MethodPost, "/v1/records", []byte(token))
+	req.Header.Set("Content-Type", discovery.JWSType)
+	return req
+}
