@@ -3,7 +3,9 @@ package netget
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -134,17 +136,17 @@ func (n *Node) LookupNode(ctx context.Context, service, node string) (*Discovery
 		return nil, err
 	}
 	found, err := s.client.Node(ctx, id)
-	if isAbsent(found, err) {
+	if isAbsent(err) {
 		err = fmt.Errorf("%s: %w (%w)", id, ErrNotFound, err)
 	}
 	return s.newDiscovery(found), err
 }
 
-// isAbsent reports whether all registries say that there is no such node.
-func isAbsent(found *discovery.Found, err error) bool {
-	return err != nil && found != nil && len(found.Errors) > 0 && !slices.ContainsFunc(found.Errors, func(e *discovery.RegistryError) bool {
-		return identity.CodeOf(e.Err) != identity.NotFound
-	})
+// isAbsent reports whether err is the verified absence of a node, found by us;
+// a registry's word for it is only a hint.
+func isAbsent(err error) bool {
+	refusal, ok := errors.AsType[*identity.Error](err)
+	return ok && refusal.Code == identity.NotFound
 }
 
 func (s *session) newDiscovery(f *discovery.Found) *Discovery {
@@ -185,7 +187,7 @@ func NewServiceNode(n discovery.Node) ServiceNode {
 		ID: r.Node, Service: r.Service, Node: r.Node.Label(), Active: n.Active(), Status: n.Status, Live: n.Live, State: r.State,
 		Since: time.Unix(n.Since, 0).UTC(), Epoch: r.Epoch, Sequence: r.Sequence, RID: n.RID,
 		IssuedAt: time.Unix(r.IAT, 0).UTC(), ExpiresAt: time.Unix(r.Exp, 0).UTC(),
-		Endpoints: []Endpoint{}, Metadata: r.Metadata, Disputed: n.Disputed, Reason: n.Reason(),
+		Endpoints: []Endpoint{}, Metadata: maps.Clone(r.Metadata), Disputed: n.Disputed, Reason: n.Reason(),
 	}
 	for _, e := range r.Endpoints {
 		out.Endpoints = append(out.Endpoints, Endpoint{Name: e.Name, Address: e.Address, Port: int(e.Port), Protocol: e.Protocol})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -64,7 +65,7 @@ type session struct {
 // New returns a node. It does no I/O: the identity is read when a method
 // first needs it, and bad options are reported then.
 func New(opts Options) *Node {
-	opts.RegistryNodes = slices.Clone(opts.RegistryNodes)
+	opts.RegistryNodes, opts.Endpoints, opts.Metadata = slices.Clone(opts.RegistryNodes), slices.Clone(opts.Endpoints), maps.Clone(opts.Metadata)
 	opts, err := opts.withDefaults()
 	return &Node{opts: opts, err: err}
 }

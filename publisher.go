@@ -69,7 +69,7 @@ func (p *publisher) step(current *signed) time.Duration {
 	held, _, _ := p.state()
 	if held != current {
 		if err := p.publish(ctx, current); err != nil {
-			if held != nil && isRenewal(held.record, current.record) {
+			if held != nil {
 				_ = p.beat(ctx, held) // the old record lives on until the new one is taken
 			}
 			return p.failed(ctx, current, err)
@@ -102,8 +102,13 @@ func (p *publisher) publish(ctx context.Context, s *signed) error {
 	return nil
 }
 
-// beat reveals the newest token that is due, if it was not sent yet.
+// beat reveals the newest token that is due, if it was not sent yet. Once the
+// node has signed something else than a mere renewal, no token of an earlier
+// record is revealed any more.
 func (p *publisher) beat(ctx context.Context, s *signed) error {
+	if newest, _ := p.registration.now(); newest != s && !isRenewal(s.record, newest.record) {
+		return nil
+	}
 	k := s.record.DueBeat(p.registration.session.opts.Now())
 	token, ok := s.chain.Token(k)
 	if !ok || k <= p.sent {

@@ -97,7 +97,7 @@ func (n *Node) register(ctx context.Context, once bool) (*registration, error) {
 		return r, errors.Join(err, r.end(ctx))
 	}
 	if !once {
-		r.work.Go(r.keep)
+		r.spawn(r.keep)
 		s.setRegistered(r)
 	}
 	return r, nil
@@ -128,7 +128,7 @@ func (r *registration) start(ctx context.Context) error {
 	}
 	done := make(chan struct{})
 	first := make(chan struct{}, len(publishers))
-	r.work.Go(func() {
+	r.spawn(func() {
 		defer close(done)
 		for _, p := range publishers {
 			select {
@@ -139,7 +139,7 @@ func (r *registration) start(ctx context.Context) error {
 		}
 	})
 	for _, p := range publishers {
-		r.work.Go(func() {
+		r.spawn(func() {
 			select {
 			case <-p.tried:
 				if held, _, _ := p.state(); held != nil {
@@ -267,7 +267,7 @@ func (n *Node) Deregister(ctx context.Context) (Registration, error) {
 // askState asks the registries for what they hold of this node.
 func (s *session) askState(ctx context.Context) (nodeState, error) {
 	found, err := s.client.Node(ctx, s.source.Identity().ID())
-	if isAbsent(found, err) {
+	if isAbsent(err) {
 		return nodeState{}, ErrNotRegistered
 	}
 	if err != nil {

@@ -37,6 +37,7 @@ type registration struct {
 	publishers map[string]*publisher // by URL; guarded by mu
 	place      nodeState             // the last place signed for; guarded by mu
 	accepted   bool                  // by any registry since the start; guarded by mu
+	stopped    bool                  // no publisher starts any more; guarded by mu
 	removed    bool                  // by an operator; guarded by mu
 	shared     bool                  // somebody else signs as this node; guarded by mu
 	raised     time.Time             // when the epoch was last raised for that; guarded by mu
@@ -162,6 +163,9 @@ func (r *registration) follow() {
 	remotes := r.session.client.Remotes()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.stopped {
+		return
+	}
 	for _, remote := range remotes {
 		if _, running := r.publishers[remote.URL()]; running {
 			continue
@@ -232,8 +236,8 @@ func (r *registration) pause(d time.Duration) bool {
 func (r *registration) resolve(ours *signed, theirs *identity.Statement) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.current != ours || theirs == nil {
-		return nil // overtaken, or a registry's word that does not verify
+	if r.current != ours || theirs == nil || theirs.RID() == ours.statement.RID() {
+		return nil // overtaken, a word that does not verify, or our own record
 	}
 	now := r.session.opts.Now()
 	order := cmp.Or(cmp.Compare(theirs.Epoch(), ours.record.Epoch), cmp.Compare(theirs.Sequence(), ours.record.Sequence))
@@ -270,8 +274,20 @@ func (r *registration) markAccepted() {
 	r.accepted = true
 }
 
+// spawn starts background work, unless the registration has been stopped.
+func (r *registration) spawn(work func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.stopped {
+		r.work.Go(work)
+	}
+}
+
 // stop ends keeper and publishers and waits for them.
 func (r *registration) stop() {
+	r.mu.Lock()
+	r.stopped = true
+	r.mu.Unlock()
 	r.cancel()
 	r.work.Wait()
 }

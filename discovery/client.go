@@ -50,15 +50,16 @@ type Config struct {
 type Client struct {
 	cfg Config
 
-	mu       sync.Mutex
-	remotes  []*Remote                     // guarded by mu
-	opener   *Opener                       // for the bundle in force; guarded by mu
-	views    map[viewKey]*View             // last view of a service by registry; guarded by mu
-	last     map[string]*Found             // last union of a service; guarded by mu
-	listed   time.Time                     // when the authority was last asked; guarded by mu
-	crlsSeen identity.Hash                 // value of "crls" for which the bundle was taken; guarded by mu
-	behind   map[identity.NodeID]time.Time // since when a registry is below our mark; guarded by mu
-	apart    map[divergence]time.Time      // since when registries disagree; guarded by mu
+	mu         sync.Mutex
+	remotes    []*Remote                         // guarded by mu
+	crlsMarked bool                              // whether the lists of the opener's bundle are among the marks; guarded by mu
+	opener     *Opener                           // for the bundle in force; guarded by mu
+	views      map[viewKey]*View                 // last view of a service by registry; guarded by mu
+	last       map[string]*Found                 // last union of a service; guarded by mu
+	listed     time.Time                         // when the authority was last asked; guarded by mu
+	crlsSeen   map[identity.NodeID]identity.Hash // value of "crls" for which the bundle of a registry was taken; guarded by mu
+	behind     map[identity.NodeID]time.Time     // since when a registry is below our mark; guarded by mu
+	apart      map[divergence]time.Time          // since when registries disagree; guarded by mu
 }
 
 type viewKey struct{ url, service string }
@@ -69,7 +70,7 @@ func NewClient(cfg Config) (*Client, error) {
 		return nil, errors.New("a client needs a source, marks, a clock and a logger")
 	}
 	c := &Client{
-		cfg: cfg, views: map[viewKey]*View{}, last: map[string]*Found{},
+		cfg: cfg, views: map[viewKey]*View{}, crlsSeen: map[identity.NodeID]identity.Hash{}, last: map[string]*Found{},
 		behind: map[identity.NodeID]time.Time{}, apart: map[divergence]time.Time{},
 	}
 	addresses := cfg.Addresses
@@ -160,9 +161,15 @@ func (e *RegistryError) Error() string { return e.URL + ": " + e.Err.Error() }
 // Unwrap returns the reason.
 func (e *RegistryError) Unwrap() error { return e.Err }
 
+// An answer is what a registry has signed a head for.
+type answer interface{ signed() Head }
+
+func (a Answered) signed() Head { return a.Head }
+
 // each asks all addresses at once. It returns when all have answered, or a
-// little after enough have. The values come in the order of the addresses.
-func each[T any](ctx context.Context, c *Client, ask func(context.Context, *Remote) (T, error)) ([]T, []*RegistryError, error) {
+// little after enough have: registries count, not addresses, because one may
+// answer at several. The values come in the order of the addresses.
+func each[T answer](ctx context.Context, c *Client, ask func(context.Context, *Remote) (T, error)) ([]T, []*RegistryError, error) {
 	remotes, err := c.known(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -184,12 +191,13 @@ func each[T any](ctx context.Context, c *Client, ask func(context.Context, *Remo
 	got := make([]*outcome, len(remotes))
 	var patience <-chan time.Time
 	outOfPatience := false
-	for good, n := 0, 0; n < len(remotes); n++ {
+	good := map[identity.NodeID]struct{}{}
+	for n := 0; n < len(remotes); n++ {
 		select {
 		case o := <-outcomes:
 			got[o.index] = &o
 			if o.err == nil {
-				good++
+				good[o.value.signed().Registry] = struct{}{}
 			}
 		case <-patience:
 			cancel() // the asks end now and report so
@@ -197,7 +205,7 @@ func each[T any](ctx context.Context, c *Client, ask func(context.Context, *Remo
 			n--
 			continue
 		}
-		if good >= max(1, c.cfg.MinRegistries) && patience == nil && !outOfPatience {
+		if len(good) >= max(1, c.cfg.MinRegistries) && patience == nil && !outOfPatience {
 			timer := time.NewTimer(straggle)
 			defer timer.Stop()
 			patience = timer.C
@@ -215,7 +223,18 @@ func each[T any](ctx context.Context, c *Client, ask func(context.Context, *Remo
 		}
 		values = append(values, o.value)
 	}
-	return values, errs, enough(len(values), c.cfg.MinRegistries, errs)
+	return values, errs, enough(len(good), c.cfg.MinRegistries, errs)
+}
+
+// newest drops the answer of a registry that has answered at a later version at
+// another address.
+func newest[T answer](values []T) []T {
+	latest := map[identity.NodeID]int64{}
+	for _, v := range values {
+		h := v.signed()
+		latest[h.Registry] = max(latest[h.Registry], h.Version)
+	}
+	return slices.DeleteFunc(values, func(v T) bool { return v.signed().Version < latest[v.signed().Registry] })
 }
 
 // enough reports whether as many registries answered as were asked for.
@@ -284,24 +303,26 @@ func (c *Client) isListed(id identity.NodeID) bool {
 }
 
 // openerNow returns the opener for the bundle in force.
-func (c *Client) openerNow(ctx context.Context) *Opener {
+func (c *Client) openerNow() *Opener {
 	bundle := c.cfg.Source.Identity().Bundle
 	c.mu.Lock()
-	opener, fresh := c.opener, false
-	if opener == nil || opener.Bundle() != bundle {
-		opener, fresh = NewOpener(bundle), true
-		c.opener = opener
+	defer c.mu.Unlock()
+	if c.opener == nil || c.opener.Bundle() != bundle {
+		c.opener, c.crlsMarked = NewOpener(bundle), false
 	}
-	c.mu.Unlock()
-	if fresh {
-		c.watchCRLs(ctx, bundle)
-	}
-	return opener
+	return c.opener
 }
 
-// watchCRLs notes a bundle whose revocation lists are older than those seen
-// before.
-func (c *Client) watchCRLs(ctx context.Context, b *identity.Bundle) {
+// markCRLs remembers the revocation lists under which an answer was accepted,
+// and notes when they are older than those seen before.
+func (c *Client) markCRLs(ctx context.Context, b *identity.Bundle) {
+	c.mu.Lock()
+	done := c.crlsMarked
+	c.crlsMarked = true
+	c.mu.Unlock()
+	if done {
+		return
+	}
 	back, err := c.cfg.Marks.takeCRLs(b)
 	if err != nil {
 		c.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "marks not written", slog.Any("error", err))

@@ -12,6 +12,13 @@ type CRLMark struct {
 	Hash   identity.Hash `json:"hash"`   // of the DER
 }
 
+// isAfter reports whether m is of a later list than o; the zero mark is of none.
+func (m CRLMark) isAfter(o CRLMark) bool {
+	number, ok := new(big.Int).SetString(m.Number, 10)
+	other, known := new(big.Int).SetString(o.Number, 10)
+	return ok && (!known || number.Cmp(other) > 0)
+}
+
 // takeCRLs remembers the lists of a bundle. It returns the authorities of which
 // a later list was seen before than the bundle has: somebody goes back.
 func (m *Marks) takeCRLs(b *identity.Bundle) (back []identity.Hash, err error) {
@@ -22,11 +29,11 @@ func (m *Marks) takeCRLs(b *identity.Bundle) (back []identity.Hash, err error) {
 		}
 		for _, crl := range b.CRLs() {
 			delete(missing, crl.Issuer())
-			known, ok := new(big.Int).SetString(state.CRLs[crl.Issuer()].Number, 10)
+			mark, known := CRLMark{crl.Number().String(), crl.Hash()}, state.CRLs[crl.Issuer()]
 			switch {
-			case !ok || crl.Number().Cmp(known) > 0:
-				state.CRLs[crl.Issuer()], changed = CRLMark{crl.Number().String(), crl.Hash()}, true
-			case crl.Number().Cmp(known) < 0:
+			case mark.isAfter(known):
+				state.CRLs[crl.Issuer()], changed = mark, true
+			case known.isAfter(mark):
 				missing[crl.Issuer()] = struct{}{}
 			}
 		}

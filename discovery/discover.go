@@ -27,6 +27,7 @@ func (c *Client) Discover(ctx context.Context, service string) (*Found, error) {
 		}
 		return &Found{Service: service, Errors: errs}, err
 	}
+	views = newest(views)
 	found := join(service, views, c.cfg.Now())
 	found.Errors = errs
 	c.watchDivergence(ctx, service, views)
@@ -85,7 +86,9 @@ func known(v *View) string {
 	return v.Value.String()
 }
 
-// Node asks all registries for one node.
+// Node asks all registries for one node. A registry that says there is none
+// proves nothing by it: then the whole service is asked for, and a node that is
+// missing there verifiably is not listed.
 func (c *Client) Node(ctx context.Context, node identity.NodeID) (*Found, error) {
 	views, errs, err := each(ctx, c, func(ctx context.Context, r *Remote) (answeredView, error) {
 		var view *View
@@ -100,12 +103,31 @@ func (c *Client) Node(ctx context.Context, node identity.NodeID) (*Found, error)
 		}))
 		return answeredView{r.URL(), view}, err
 	})
+	if slices.ContainsFunc(errs, func(e *RegistryError) bool { return identity.CodeOf(e.Err) == identity.NotFound }) {
+		return c.nodeOfService(ctx, node)
+	}
 	if err != nil {
 		return &Found{Service: node.Service(), Errors: errs}, err
 	}
-	found := join(node.Service(), views, c.cfg.Now())
+	found := join(node.Service(), newest(views), c.cfg.Now())
 	found.Errors = errs
 	return found, nil
+}
+
+// nodeOfService finds a node among all of its service; none is
+// [identity.NotFound].
+func (c *Client) nodeOfService(ctx context.Context, node identity.NodeID) (*Found, error) {
+	all, err := c.Discover(ctx, node.Service())
+	if err != nil {
+		return all, err
+	}
+	found := *all
+	found.Nodes = slices.DeleteFunc(slices.Clone(all.Nodes), func(n Node) bool { return n.Record.Node != node })
+	found.LeftOut = slices.DeleteFunc(slices.Clone(all.LeftOut), func(l LeftOut) bool { return l.ID != node })
+	if len(found.Nodes)+len(found.LeftOut) == 0 {
+		return &found, identity.Refuse(identity.NotFound, "%s verifiably is not listed", node)
+	}
+	return &found, nil
 }
 
 // A Services is what one registry verifiably lists.
@@ -116,7 +138,7 @@ type Services struct {
 
 // Services asks all registries for the network's services.
 func (c *Client) Services(ctx context.Context) ([]Services, []*RegistryError, error) {
-	return each(ctx, c, func(ctx context.Context, r *Remote) (Services, error) {
+	lists, errs, err := each(ctx, c, func(ctx context.Context, r *Remote) (Services, error) {
 		var got Services
 		err := c.exchange(ctx, r, get("/v1/services", nil, func(o *Opener, rep *reply, ask Ask) (Head, map[identity.NodeID]NodeMark, error) {
 			head, sums, err := o.Services(rep.body, ask)
@@ -125,6 +147,7 @@ func (c *Client) Services(ctx context.Context) ([]Services, []*RegistryError, er
 		}))
 		return got, err
 	})
+	return newest(lists), errs, err
 }
 
 // Heads asks all registries for their heads: who is there, how far, and by how

@@ -57,7 +57,7 @@ func (c *Client) attempt(ctx context.Context, r *Remote, q question) (again bool
 	if err != nil {
 		return false, err
 	}
-	opener := c.openerNow(ctx)
+	opener := c.openerNow()
 	ask := Ask{Peer: peer, Registries: c.isListed, Mark: c.cfg.Marks.Registry(peer), Nodes: c.cfg.Marks.Node}
 	query := url.Values{"from": {strconv.FormatInt(ask.from(), 10)}}
 	maps.Copy(query, q.query)
@@ -81,12 +81,13 @@ func (c *Client) attempt(ctx context.Context, r *Remote, q question) (again bool
 	}
 	err = c.cfg.Marks.commit(head, ask.Mark, nodes, nil, ask.Now.Unix())
 	if moved, ok := errors.AsType[movedError](err); ok {
-		return c.link(ctx, r, head, moved.mark, nodes, ask.Now)
+		again, err = c.link(ctx, r, head, moved.mark, nodes, ask.Now)
 	}
 	if err == nil {
 		c.forgetBehind(peer)
+		c.markCRLs(ctx, opener.Bundle())
 	}
-	return false, err
+	return again, err
 }
 
 // refused judges an error reply. A registry that is behind our mark says so
@@ -153,49 +154,60 @@ func (c *Client) link(ctx context.Context, r *Remote, head Head, mark identity.R
 	return false, err
 }
 
-// takeCRLs fetches the network's bundle when a head was made under other
-// revocation lists than ours, once per value. Newer lists are put in force; it
-// reports whether there were any.
+// takeCRLs fetches the network's bundle from a registry whose head was made
+// under other revocation lists than ours, once per registry and value. Newer
+// lists are put in force; it reports whether there were any.
 func (c *Client) takeCRLs(ctx context.Context, r *Remote, o *Opener, head Head) bool {
 	ours, err := o.Bundle().CRLHash()
 	if err != nil || ours == head.CRLs {
 		return false
 	}
 	c.mu.Lock()
-	seen := c.crlsSeen == head.CRLs
-	c.crlsSeen = head.CRLs
+	seen := c.crlsSeen[head.Registry] == head.CRLs
 	c.mu.Unlock()
 	if seen {
 		return false
 	}
-	got, err := r.do(ctx, http.MethodGet, bundlePath, nil, "", nil)
+	got, err := r.do(ctx, http.MethodGet, bundlePath, url.Values{"from": {"0"}}, "", nil)
+	newer := false
+	if err == nil {
+		newer, err = c.addCRLs(got.body)
+	}
 	if err != nil {
-		c.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "revocation lists not fetched", slog.String("registry", r.URL()), slog.Any("error", err))
+		c.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "revocation lists not taken", slog.String("registry", r.URL()), slog.Any("error", err))
 		return false
 	}
-	return c.addCRLs(ctx, got.body)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.crlsSeen[head.Registry] = head.CRLs
+	return newer
 }
 
-func (c *Client) addCRLs(ctx context.Context, doc []byte) bool {
-	was := c.cfg.Source.Identity()
+// addCRLs puts what is newer of a bundle in force.
+func (c *Client) addCRLs(doc []byte) (newer bool, err error) {
 	var sent identity.BundleDocument
-	if err := identity.UnmarshalStrict(doc, &sent); err != nil || sent.NID != was.Bundle.NID() {
-		c.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "bundle of a registry refused", slog.Any("error", err))
-		return false
+	if err := decode(doc, &sent); err != nil {
+		return false, err
 	}
-	next, err := was.Bundle.With(sent.CRLs)
-	if err != nil {
-		c.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "revocation lists refused", slog.Any("error", err))
-		return false
-	}
-	before, _ := was.Bundle.CRLHash()
-	after, err := next.CRLHash()
-	if err != nil || before == after {
-		return false
-	}
-	now := *was
-	now.Bundle = next
-	return c.cfg.Source.Replace(&now) == nil
+	err = c.cfg.Source.Update(func(current *identity.Identity) (*identity.Identity, error) {
+		if sent.NID != current.Bundle.NID() {
+			return nil, identity.Refuse(identity.WrongNetwork, "a bundle of %s", sent.NID)
+		}
+		next := *current
+		if next.Bundle, err = current.Bundle.Merge(sent.Issuers, sent.CRLs); err != nil {
+			return nil, err
+		}
+		before, err := current.Bundle.CRLHash()
+		if err != nil {
+			return nil, err
+		}
+		after, err := next.Bundle.CRLHash()
+		if newer = before != after; err != nil || !newer {
+			return current, err
+		}
+		return &next, nil
+	})
+	return newer, err
 }
 
 // get is a question by GET.

@@ -73,7 +73,10 @@ func ParseLogLeaf(text []byte) (Head, error) {
 		Changes: l.Changes, CRLs: l.CRLs, Made: l.Made, Network: l.Network, NID: l.NID, Notice: l.Notice, Records: l.Records,
 		Registry: l.Registry, Root: l.Root, Services: l.Services, V: l.V, Version: l.Version,
 	}
-	return h, h.checkForm()
+	if err := h.checkForm(); err != nil {
+		return Head{}, err
+	}
+	return h, h.checkWhole(nil)
 }
 
 // Sign signs the head as of now with a registry's signing credential: iat is
@@ -83,6 +86,9 @@ func (h Head) Sign(cred *identity.Credential, now time.Time) (string, error) {
 	h.IAT = max(now.Unix(), h.Made)
 	h.Exp = h.IAT + int64(HeadLife/time.Second)
 	if err := h.checkForm(); err != nil {
+		return "", err
+	}
+	if err := h.checkWhole(nil); err != nil {
 		return "", err
 	}
 	return identity.Seal(identity.HeadTyp, h, cred)
@@ -106,8 +112,17 @@ func (h Head) checkForm() error {
 	if h.Version < 1 {
 		return identity.Refuse(identity.Limits, "versions begin at 1")
 	}
+	return nil
+}
+
+// checkWhole is the part of step 8 that concerns the head alone: that its
+// numbers fit together, and that it was not made before what was seen already.
+func (h Head) checkWhole(mark *identity.RegistryMark) error {
 	if (h.Services == 0) != (h.Records == 0) || h.Services > h.Records || (h.Services == 0) != h.Root.IsZero() {
 		return identity.Refuse(identity.Incomplete, "%d services with %d records under root %s", h.Services, h.Records, h.Root)
+	}
+	if mark != nil && h.Made < mark.Made {
+		return identity.Refuse(identity.BadTime, "%s was made at %d, before version %d", h, h.Made, mark.Version)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/neurons-me/netget/identity"
 )
@@ -124,7 +125,7 @@ func (m *Marks) commit(head Head, base *identity.RegistryMark, nodes map[identit
 		current, known := state.Registries[head.Registry]
 		if known && !isMark(base, current) && !isMark(linked, current) {
 			if current.Version == head.Version {
-				if err := checkSame(head, &current); err != nil {
+				if err := errors.Join(checkSame(head, &current), head.checkWhole(&current)); err != nil {
 					return false, err
 				}
 			} else {
@@ -162,11 +163,12 @@ func (s *marks) mergeNodes(nodes map[identity.NodeID]NodeMark, now int64) bool {
 
 // update changes the marks under the lock of the file: it reads what other
 // programs have written, applies step, and replaces the file. A step that
-// fails changes nothing.
+// fails changes nothing. Where the file cannot be had the marks go on in
+// memory, and the next update tries again.
 func (m *Marks) update(step func(*marks) (changed bool, err error)) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.path == "" || m.volatile != nil {
+	if m.path == "" {
 		_, err := step(&m.state)
 		return err
 	}
@@ -181,9 +183,12 @@ func (m *Marks) update(step func(*marks) (changed bool, err error)) error {
 	if err != nil {
 		return err
 	}
+	if m.volatile != nil {
+		state.merge(m.state) // what the file missed
+	}
 	changed, err := step(&state)
 	m.state = state
-	if err != nil || !changed {
+	if err != nil || !changed && m.volatile == nil {
 		return err
 	}
 	text, err := json.Marshal(state)
@@ -194,15 +199,48 @@ func (m *Marks) update(step func(*marks) (changed bool, err error)) error {
 	return nil
 }
 
-// lockFile takes an exclusive lock that ends with the process at the latest.
+// merge takes over what is later in o.
+func (s *marks) merge(o marks) {
+	for id, mark := range o.Registries {
+		if mark.Version > s.Registries[id].Version {
+			s.Registries[id] = mark
+		}
+	}
+	for id, mark := range o.Nodes {
+		if have, known := s.Nodes[id]; known {
+			mark = have.merge(mark)
+		}
+		s.Nodes[id] = mark
+	}
+	for issuer, mark := range o.CRLs {
+		if mark.isAfter(s.CRLs[issuer]) {
+			s.CRLs[issuer] = mark
+		}
+	}
+}
+
+const (
+	lockPatience = 5 * time.Second
+	lockPoll     = 10 * time.Millisecond
+)
+
+// lockFile takes an exclusive lock that ends with the process at the latest. A
+// program that holds it for long, stopped perhaps, is not waited for.
 func lockFile(path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // beside the caller's own file
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+	for waited := time.Duration(0); ; waited += lockPoll {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) || waited >= lockPatience {
+			break
+		}
+		time.Sleep(lockPoll) // the lock of a file has no channel to wait on
+	}
+	if err != nil {
 		_ = f.Close() // nothing was written
-		return nil, err
+		return nil, fmt.Errorf("locking %s: %w", path, err)
 	}
 	return func() { _ = f.Close() }, nil // closing unlocks
 }

@@ -47,7 +47,10 @@ type Opener struct {
 // opened is a record that was verified, with the greatest token seen of it.
 type opened struct {
 	statement *identity.Statement
-	beat      identity.Beat // guarded by Opener.mu
+
+	mu    sync.Mutex
+	beat  identity.Beat // guarded by mu
+	wrong identity.Beat // the last that did not verify; guarded by mu
 }
 
 // NewOpener returns an Opener for the network of b.
@@ -62,7 +65,7 @@ func (o *Opener) Bundle() *identity.Bundle { return o.bundle }
 // refuses all of it. The view's mark has not been written anywhere yet.
 func (o *Opener) Answer(doc []byte, ask Ask) (*View, error) {
 	var a Answer
-	if err := decode(doc, &a); err != nil {
+	if err := decodeLists(doc, &a); err != nil {
 		return nil, err
 	}
 	if err := a.checkLists(); err != nil {
@@ -80,6 +83,9 @@ func (o *Opener) Answer(doc []byte, ask Ask) (*View, error) {
 	if v.entries, err = o.openRecords(a, ask.Service); err != nil {
 		return nil, err
 	}
+	if err := head.checkWhole(ask.Mark); err != nil {
+		return nil, err
+	}
 	if err := checkValue(ask.Service, v.entries, value, found, head); err != nil {
 		return nil, err
 	}
@@ -95,7 +101,7 @@ func (o *Opener) Answer(doc []byte, ask Ask) (*View, error) {
 // the same one.
 func (o *Opener) Refresh(doc []byte, full *View, ask Ask) (*View, error) {
 	var r Refresh
-	if err := decode(doc, &r); err != nil {
+	if err := decodeLists(doc, &r); err != nil {
 		return nil, err
 	}
 	if r.Records == nil {
@@ -112,6 +118,9 @@ func (o *Opener) Refresh(doc []byte, full *View, ask Ask) (*View, error) {
 	if value != full.Value || found != full.Found || len(r.Records) != len(full.entries) {
 		return nil, identity.Refuse(identity.Malformed, "a refresh of another answer")
 	}
+	if err := head.checkWhole(ask.Mark); err != nil {
+		return nil, err
+	}
 	v := &View{Service: ask.Service, Head: head, Found: found, Value: value, entries: full.entries}
 	beats := make([]json.RawMessage, len(r.Records))
 	for i, record := range r.Records {
@@ -127,7 +136,11 @@ func (o *Opener) Head(doc []byte, ask Ask) (Head, error) {
 	if err := decode(doc, &d); err != nil {
 		return Head{}, err
 	}
-	return o.openSeal(d.Seal, ask)
+	head, err := o.openSeal(d.Seal, ask)
+	if err != nil {
+		return Head{}, err
+	}
+	return head, head.checkWhole(ask.Mark)
 }
 
 // Services opens the list of all services and rebuilds the map's root from it.
@@ -161,7 +174,17 @@ func (o *Opener) Services(doc []byte, ask Ask) (Head, []ServiceSum, error) {
 	if root := (prefixmap.Map{}).Apply(changes).Root(); root != head.Root || int64(len(sums)) != head.Services || records != head.Records {
 		return Head{}, nil, identity.Refuse(identity.Incomplete, "the services sent are not those of the head")
 	}
-	return head, sums, nil
+	return head, sums, head.checkWhole(ask.Mark)
+}
+
+// decodeLists is decode for documents whose lists have a limit of their own.
+func decodeLists(doc []byte, v any) error {
+	if len(doc) <= MaxAnswerBytes {
+		if err := checkArrays(doc, MaxServiceRecords); err != nil {
+			return err
+		}
+	}
+	return decode(doc, v)
 }
 
 // decode reads the outer JSON within its limit.
@@ -180,8 +203,8 @@ func (a *Answer) checkLists() error {
 	if a.Records == nil || a.Certificates == nil || a.Issuers == nil {
 		return identity.Refuse(identity.Malformed, "a list of the answer is missing")
 	}
-	if len(a.Records) > MaxServiceRecords || len(a.Certificates) > MaxServiceRecords || len(a.Issuers) > MaxServiceRecords {
-		return identity.Refuse(identity.Limits, "an answer of %d records, more than %d", len(a.Records), MaxServiceRecords)
+	if len(a.Issuers) > maxAnswerIssuers {
+		return identity.Refuse(identity.Limits, "an answer with %d issuers, more than %d", len(a.Issuers), maxAnswerIssuers)
 	}
 	return nil
 }
@@ -250,23 +273,13 @@ func checkContinues(head Head, c *Consistency, mark *identity.RegistryMark) erro
 	if c.From != mark.Version || c.Proof == nil {
 		return identity.Refuse(identity.Malformed, "a consistency proof from version %d, not %d", c.From, mark.Version)
 	}
-	if err := CheckConsistency(c.Proof, *mark, head.Mark()); err != nil {
-		return err
-	}
-	return checkMade(head, mark)
+	return CheckConsistency(c.Proof, *mark, head.Mark())
 }
 
 // checkSame verifies that the version of the mark, seen again, has not changed.
 func checkSame(head Head, mark *identity.RegistryMark) error {
 	if mark != nil && (mark.Root != head.Root || mark.Log != head.Log) {
 		return identity.Refuse(identity.Equivocation, "%s shows two histories", head)
-	}
-	return checkMade(head, mark)
-}
-
-func checkMade(head Head, mark *identity.RegistryMark) error {
-	if mark != nil && head.Made < mark.Made {
-		return identity.Refuse(identity.BadTime, "%s was made at %d, before version %d", head, head.Made, mark.Version)
 	}
 	return nil
 }
@@ -299,6 +312,9 @@ func checkValue(service string, entries []entry, value identity.Hash, found bool
 			return identity.Refuse(identity.Incomplete, "%d records beside the proof that there are none", len(entries))
 		}
 		return nil
+	}
+	if len(entries) == 0 {
+		return identity.Refuse(identity.Incomplete, "a service without records is in no map")
 	}
 	listed := make([]Listed, len(entries))
 	for i, e := range entries {

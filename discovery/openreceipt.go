@@ -22,7 +22,7 @@ type Listing struct {
 // record is [identity.Incomplete].
 func (o *Opener) Receipt(doc []byte, record *identity.Statement, ask Ask) (*Listing, error) {
 	var r Receipt
-	if err := decode(doc, &r); err != nil {
+	if err := decodeLists(doc, &r); err != nil {
 		return nil, err
 	}
 	return o.openReceipt(r, record.Node(), record.RID(), ask)
@@ -31,11 +31,18 @@ func (o *Opener) Receipt(doc []byte, record *identity.Statement, ask Ask) (*List
 // Node opens the answer about one node: its record with the receipt.
 func (o *Opener) Node(doc []byte, node identity.NodeID, ask Ask) (*View, error) {
 	var a NodeAnswer
-	if err := decode(doc, &a); err != nil {
+	if err := decodeLists(doc, &a); err != nil {
 		return nil, err
 	}
 	if len(a.Records) != 1 || a.Certificates == nil || a.Issuers == nil {
 		return nil, identity.Refuse(identity.Malformed, "an answer about one node with %d records", len(a.Records))
+	}
+	if err := a.Receipt.checkLists(); err != nil {
+		return nil, err
+	}
+	head, err := o.openSeal(a.Seal, ask)
+	if err != nil {
+		return nil, err
 	}
 	entries, err := o.openRecords(Answer{Records: a.Records, Certificates: a.Certificates, Issuers: a.Issuers}, node.Service())
 	if err != nil {
@@ -45,7 +52,7 @@ func (o *Opener) Node(doc []byte, node identity.NodeID, ask Ask) (*View, error) 
 	if s.Node() != node {
 		return nil, identity.Refuse(identity.Binding, "a record of %s in the answer about %s", s.Node(), node)
 	}
-	listing, err := o.openReceipt(a.Receipt, node, s.RID(), ask)
+	listing, err := o.checkListing(head, a.Receipt, node, s.RID(), ask)
 	if err != nil {
 		return nil, err
 	}
@@ -57,14 +64,27 @@ func (o *Opener) Node(doc []byte, node identity.NodeID, ask Ask) (*View, error) 
 	return v, nil
 }
 
-func (o *Opener) openReceipt(r Receipt, node identity.NodeID, rid identity.Hash, ask Ask) (*Listing, error) {
+func (r *Receipt) checkLists() error {
 	if r.RecordPath == nil || r.StatusPath == nil || r.Notes == nil || r.Status == 0 {
-		return nil, identity.Refuse(identity.Malformed, "a list or the status of the receipt is missing")
+		return identity.Refuse(identity.Malformed, "a list or the status of the receipt is missing")
+	}
+	return nil
+}
+
+func (o *Opener) openReceipt(r Receipt, node identity.NodeID, rid identity.Hash, ask Ask) (*Listing, error) {
+	if err := r.checkLists(); err != nil {
+		return nil, err
 	}
 	head, err := o.openSeal(r.Seal, ask)
 	if err != nil {
 		return nil, err
 	}
+	return o.checkListing(head, r, node, rid, ask)
+}
+
+// checkListing verifies that the map of head holds the service of the receipt,
+// and that service the record with its status.
+func (o *Opener) checkListing(head Head, r Receipt, node identity.NodeID, rid identity.Hash, ask Ask) (*Listing, error) {
 	if r.RID != rid {
 		return nil, identity.Refuse(identity.Incomplete, "a receipt for another record")
 	}
@@ -85,14 +105,14 @@ func (o *Opener) openReceipt(r Receipt, node identity.NodeID, rid identity.Hash,
 	if err := translog.VerifyInclusion(rawHashes(r.StatusPath), sum.Count, sum.StatusRoot, r.Index, statusLeaf(rid, r.Status, r.Since)); err != nil {
 		return nil, identity.Refuse(identity.Incomplete, "the status is not among those of the head: %w", err)
 	}
-	return &Listing{Head: head, Status: r.Status, Since: r.Since, Time: r.Time, Notes: r.Notes}, nil
+	return &Listing{Head: head, Status: r.Status, Since: r.Since, Time: r.Time, Notes: r.Notes}, head.checkWhole(ask.Mark)
 }
 
 // TombstoneReceipt opens the receipt for a tombstone: the log holds a version
 // whose change list applied it.
 func (o *Opener) TombstoneReceipt(doc []byte, tombstone *identity.Statement, ask Ask) (Head, error) {
 	var r TombstoneReceipt
-	if err := decode(doc, &r); err != nil {
+	if err := decodeLists(doc, &r); err != nil {
 		return Head{}, err
 	}
 	head, err := o.openHead(r.Seal, ask)
@@ -115,7 +135,10 @@ func (o *Opener) TombstoneReceipt(doc []byte, tombstone *identity.Statement, ask
 	if err := translog.VerifyInclusion(rawHashes(r.Inclusion), head.Version, head.Log, applied.Version-1, translog.LeafHash([]byte(r.Leaf))); err != nil {
 		return Head{}, identity.Refuse(identity.Incomplete, "the leaf of the receipt is not in the log: %w", err)
 	}
-	return head, checkApplied(r.Changes, applied, tombstone)
+	if err := checkApplied(r.Changes, applied, tombstone); err != nil {
+		return Head{}, err
+	}
+	return head, head.checkWhole(ask.Mark)
 }
 
 func checkApplied(raw json.RawMessage, applied Head, tombstone *identity.Statement) error {

@@ -95,7 +95,14 @@ func (c *Client) openCurrent(p *identity.ProblemError) (*identity.Statement, err
 	if err != nil {
 		return nil, err
 	}
-	return bundle.OpenStatement(env, cert)
+	if err := bundle.CheckRevoked(cert); err != nil {
+		return nil, err
+	}
+	s, err := bundle.OpenStatement(env, cert)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.CheckTime(c.cfg.Now())
 }
 
 // A BeatReply is what a registry answers to a heartbeat.
@@ -130,14 +137,23 @@ func (c *Client) Beat(ctx context.Context, r *Remote, s *identity.Statement, b i
 	if err != nil {
 		return nil, err
 	}
+	if !c.isListed(peer) {
+		return nil, identity.Refuse(identity.Binding, "%s is not one of the registries that the authority named", peer)
+	}
 	from := Ask{Mark: c.cfg.Marks.Registry(peer)}.from()
 	got, err := r.do(ctx, q.method, q.path, url.Values{"from": {strconv.FormatInt(from, 10)}}, q.contentType, q.body)
 	if err != nil {
 		return nil, c.superseded(s.Node(), err)
 	}
+	if got.peer != peer {
+		return nil, identity.Refuse(identity.Unavailable, "%s answered in place of %s", got.peer, peer)
+	}
 	var answer BeatReply
-	if err := identity.UnmarshalStrict(got.body, &answer); err != nil {
+	if err := decode(got.body, &answer); err != nil {
 		return nil, err
+	}
+	if answer.RID != s.RID() {
+		return nil, identity.Refuse(identity.Incomplete, "a reply about another record")
 	}
 	return &answer, nil
 }

@@ -44,6 +44,8 @@ type answeredView struct {
 	view *View
 }
 
+func (a answeredView) signed() Head { return a.view.Head }
+
 func (v *View) has(id identity.NodeID) bool {
 	return slices.ContainsFunc(v.entries, func(e entry) bool { return e.statement().Node() == id })
 }
@@ -57,18 +59,21 @@ func join(service string, views []answeredView, now time.Time) *Found {
 		f.Registries = append(f.Registries, Answered{URL: v.url, Registry: v.view.Head.Registry, Head: v.view.Head, Document: v.view.document})
 		for _, n := range v.view.Nodes {
 			if have, ok := nodes[n.Record.Node]; ok {
+				if have.equivocates(n) {
+					out[n.Record.Node] = LeftOut{ID: n.Record.Node, Code: identity.Equivocation, epoch: n.Record.Epoch, sequence: n.Record.Sequence}
+				}
 				n = have.join(n, now)
 			}
 			nodes[n.Record.Node] = n
 		}
 		for _, l := range v.view.LeftOut {
-			if have, ok := out[l.ID]; !ok || have.Code != identity.Equivocation {
+			if have, ok := out[l.ID]; !ok || l.outweighs(have) {
 				out[l.ID] = l
 			}
 		}
 	}
 	for id, l := range out {
-		if n, there := nodes[id]; there && (l.Code != identity.Equivocation || n.isAfter(l.statement)) {
+		if n, there := nodes[id]; there && n.standsAgainst(l) {
 			continue // another registry shows a state that can be used
 		}
 		delete(nodes, id)
@@ -101,7 +106,23 @@ func (n Node) join(o Node, now time.Time) Node {
 	return n
 }
 
-// isAfter reports whether the node's record follows s in the node's own order.
-func (n Node) isAfter(s *identity.Statement) bool {
-	return cmp.Or(cmp.Compare(n.Record.Epoch, s.Epoch()), cmp.Compare(n.Record.Sequence, s.Sequence())) > 0
+// equivocates reports whether the node has signed another record for the same
+// place, as two registries show at once.
+func (n Node) equivocates(o Node) bool {
+	return n.Record.Epoch == o.Record.Epoch && n.Record.Sequence == o.Record.Sequence && n.RID != o.RID
+}
+
+// standsAgainst reports whether the node's record counts although another
+// registry's was left out: it is the later one, or the same place, unless the
+// node has signed two for that.
+func (n Node) standsAgainst(l LeftOut) bool {
+	order := cmp.Or(cmp.Compare(n.Record.Epoch, l.epoch), cmp.Compare(n.Record.Sequence, l.sequence))
+	return order > 0 || order == 0 && l.Code != identity.Equivocation
+}
+
+// outweighs reports whether l says more than o of the same node: it is of a
+// later record, or of the same place and of two records for it.
+func (l LeftOut) outweighs(o LeftOut) bool {
+	order := cmp.Or(cmp.Compare(l.epoch, o.epoch), cmp.Compare(l.sequence, o.sequence))
+	return order > 0 || order == 0 && l.Code == identity.Equivocation
 }

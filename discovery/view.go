@@ -40,7 +40,7 @@ type LeftOut struct {
 	// (epoch, sequence), as far as they are at hand.
 	Evidence []string
 
-	statement *identity.Statement
+	epoch, sequence int64
 }
 
 // Active reports whether the node may be used: it wants to be, the registry
@@ -67,6 +67,7 @@ func (n Node) Reason() string {
 // judge is the rest of step 7, which leaves out single records, and step 9.
 func (o *Opener) judge(v *View, beats []json.RawMessage, ask Ask) {
 	v.marks = make(map[identity.NodeID]NodeMark, len(v.entries))
+	budget := int64(maxBeatHashes)
 	for i, e := range v.entries {
 		s := e.statement()
 		var known *NodeMark
@@ -80,10 +81,10 @@ func (o *Opener) judge(v *View, beats []json.RawMessage, ask Ask) {
 			v.marks[s.Node()] = mark
 		}
 		if err != nil {
-			v.LeftOut = append(v.LeftOut, LeftOut{ID: s.Node(), Code: identity.CodeOf(err), Evidence: []string{s.Token()}, statement: s})
+			v.LeftOut = append(v.LeftOut, LeftOut{ID: s.Node(), Code: identity.CodeOf(err), Evidence: []string{s.Token()}, epoch: s.Epoch(), sequence: s.Sequence()})
 			continue
 		}
-		v.Nodes = append(v.Nodes, o.node(e, beats[i], ask.Now)) //nolint:gosec // one for each entry, see the callers
+		v.Nodes = append(v.Nodes, o.node(e, beats[i], ask.Now, &budget)) //nolint:gosec // one for each entry, see the callers
 	}
 }
 
@@ -99,32 +100,34 @@ func (o *Opener) checkUsable(s *identity.Statement, now time.Time) error {
 }
 
 // node is step 9: what the heartbeat proves. A bad one proves nothing.
-func (o *Opener) node(e entry, heartbeat json.RawMessage, now time.Time) Node {
+func (o *Opener) node(e entry, heartbeat json.RawMessage, now time.Time, budget *int64) Node {
 	r, _ := e.statement().Record()
 	n := Node{Record: r, RID: e.statement().RID(), Status: e.status, Since: e.since}
-	n.Beat = o.beat(e.opened, r, heartbeat, now)
+	n.Beat = e.opened.take(r, heartbeat, now, budget)
 	n.Live = now.Unix() < r.LiveUntil(n.Beat.K)
 	n.Disputed = n.Status == Up && !n.Live
 	return n
 }
 
-// beat verifies a heartbeat against the greatest that is known of the record.
-func (o *Opener) beat(known *opened, r *identity.Record, heartbeat json.RawMessage, now time.Time) identity.Beat {
-	o.mu.Lock()
-	last := known.beat
-	o.mu.Unlock()
+// take verifies a heartbeat against the greatest that is known of the record,
+// and returns the greatest. It hashes within the budget, and nothing for a
+// token that was found wrong before.
+func (k *opened) take(r *identity.Record, heartbeat json.RawMessage, now time.Time, budget *int64) identity.Beat {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	var sent identity.Beat
-	if len(heartbeat) == 0 || identity.UnmarshalStrict(heartbeat, &sent) != nil {
-		return last
+	if len(heartbeat) == 0 || identity.UnmarshalStrict(heartbeat, &sent) != nil || sent == k.wrong {
+		return k.beat
 	}
-	beat, err := r.VerifyBeat(sent, last, now)
-	if err != nil {
-		return last
+	if *budget -= max(0, min(sent.K, r.Heartbeat.Count)-k.beat.K); *budget < 0 {
+		return k.beat
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if beat.K > known.beat.K {
-		known.beat = beat
+	beat, err := r.VerifyBeat(sent, k.beat, now)
+	if identity.CodeOf(err) == identity.BadSignature {
+		k.wrong = sent
 	}
-	return beat
+	if err == nil {
+		k.beat = beat
+	}
+	return k.beat
 }

@@ -74,10 +74,19 @@ func ParseBundle(doc []byte) (*Bundle, error) {
 	if err := UnmarshalStrict(doc, &d); err != nil {
 		return nil, err
 	}
-	if d.Roots == nil || d.Handovers == nil || d.Issuers == nil || d.CRLs == nil {
-		return nil, Refuse(Malformed, "a bundle lacks one of its lists")
+	if err := d.CheckLists(); err != nil {
+		return nil, err
 	}
 	return NewBundle(d)
+}
+
+// CheckLists refuses, as [Malformed], a document in which a list was not sent,
+// not even empty: whoever decodes one from a message asks.
+func (d *BundleDocument) CheckLists() error {
+	if d.Roots == nil || d.Handovers == nil || d.Issuers == nil || d.CRLs == nil {
+		return Refuse(Malformed, "a bundle lacks one of its lists")
+	}
+	return nil
 }
 
 // NewBundle checks a document and makes the bundle: names and sizes, that nid
@@ -99,11 +108,25 @@ func NewBundle(d BundleDocument) (*Bundle, error) {
 		return nil, err
 	}
 	for _, r := range d.Registries {
-		if r.Registry.Type() != RegistryNode || r.Registry.TrustDomain() != td {
-			return nil, Refuse(WrongNetwork, "%s is not a registry of %s", r.Registry, td)
+		if err := r.check(td); err != nil {
+			return nil, err
 		}
 	}
 	return b, nil
+}
+
+func (r *RegistryEntry) check(td TrustDomain) error {
+	if r.Registry.Type() != RegistryNode || r.Registry.TrustDomain() != td {
+		return Refuse(WrongNetwork, "%s is not a registry of %s", r.Registry, td)
+	}
+	m := r.Mark
+	if m == nil {
+		return nil
+	}
+	if m.Version < 1 || m.Version > maxInteger || m.Made < 0 || m.Made > maxInteger || m.Log.IsZero() {
+		return Refuse(Malformed, "the mark of %s is of no head", r.Registry)
+	}
+	return nil
 }
 
 func (b *Bundle) addRoots(ders [][]byte) error {

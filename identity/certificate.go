@@ -141,8 +141,8 @@ func checkLeaf(leaf *x509.Certificate) error {
 	if len(leaf.EmailAddresses) != 0 {
 		return Refuse(BadCert, "the certificate carries an e-mail name")
 	}
-	if leaf.Subject.CommonName != "" && looksLikeName(leaf.Subject.CommonName) {
-		return Refuse(BadCert, "the certificate carries a name in its common name")
+	if leaf.Subject.CommonName != "" {
+		return Refuse(BadCert, "the certificate carries a common name")
 	}
 	if len(leaf.SubjectKeyId) == 0 || len(leaf.AuthorityKeyId) == 0 {
 		return Refuse(BadCert, "the certificate lacks its key identifiers")
@@ -284,10 +284,6 @@ func usagesOf(c *x509.Certificate) usages {
 }
 
 const registryOID = "2.25.610837421.1"
-
-func looksLikeName(cn string) bool {
-	return strings.ContainsAny(cn, ".:/@") // IP addresses, too, have dots or colons
-}
 
 func subjectOf(id NodeID) string {
 	if id.IsZero() {

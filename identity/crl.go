@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
 	"math/big"
 	"slices"
 	"time"
@@ -13,7 +14,15 @@ const (
 	pemCertificate = "CERTIFICATE"
 	pemCRL         = "X509 CRL"
 
-	maxCRLBytes = 1 << 20
+	maxCRLBytes      = 1 << 20
+	maxCRLNumberBits = 63 // Unix seconds, or one more than the last: far below
+)
+
+var (
+	oidCRLNumber         = asn1.ObjectIdentifier{2, 5, 29, 20}
+	oidReasonCode        = asn1.ObjectIdentifier{2, 5, 29, 21}
+	oidDistributionPoint = asn1.ObjectIdentifier{2, 5, 29, 28}
+	oidAuthorityKey      = asn1.ObjectIdentifier{2, 5, 29, 35}
 )
 
 // A CRL is a revocation list of which the signature was verified.
@@ -64,8 +73,8 @@ func (b *Bundle) parseCRL(der []byte) (*CRL, error) {
 	if err != nil {
 		return nil, Refuse(BadCert, "parsing a revocation list: %w", err)
 	}
-	if list.Number == nil || list.Number.Sign() < 0 || len(list.AuthorityKeyId) == 0 {
-		return nil, Refuse(BadCert, "a revocation list without number or authority key")
+	if err := checkCRL(list); err != nil {
+		return nil, err
 	}
 	for _, authority := range slices.Concat(b.roots, b.issuers) {
 		if bytes.Equal(list.RawIssuer, authority.RawSubject) && list.CheckSignatureFrom(authority) == nil {
@@ -77,6 +86,44 @@ func (b *Bundle) parseCRL(der []byte) (*CRL, error) {
 		}
 	}
 	return nil, Refuse(BadCert, "a revocation list of an unknown authority")
+}
+
+// checkCRL holds what a list of any authority must be: numbered, and complete.
+// What it says in critical extensions that nobody here reads could be that it is
+// a part only (RFC 5280 sections 5.2 and 5.3).
+func checkCRL(list *x509.RevocationList) error {
+	if n := list.Number; n == nil || n.Sign() < 0 || n.BitLen() > maxCRLNumberBits || len(list.AuthorityKeyId) == 0 {
+		return Refuse(BadCert, "a revocation list without a number in range or without authority key")
+	}
+	for _, ext := range list.Extensions {
+		switch {
+		case ext.Id.Equal(oidDistributionPoint):
+			if !coversAll(ext.Value) {
+				return Refuse(BadCert, "a revocation list that is not complete")
+			}
+		case ext.Id.Equal(oidAuthorityKey), ext.Id.Equal(oidCRLNumber):
+		case ext.Critical:
+			return Refuse(BadCert, "a revocation list with the unknown critical extension %s", ext.Id)
+		}
+	}
+	for _, entry := range list.RevokedCertificateEntries {
+		for _, ext := range entry.Extensions {
+			if ext.Critical && !ext.Id.Equal(oidReasonCode) {
+				return Refuse(BadCert, "a revocation list whose entry has the unknown critical extension %s", ext.Id)
+			}
+		}
+	}
+	return nil
+}
+
+// coversAll reports whether an issuing distribution point tells no more than
+// where the list is found: all its other fields narrow the list.
+func coversAll(point []byte) bool {
+	var fields []asn1.RawValue
+	rest, err := asn1.Unmarshal(point, &fields)
+	return err == nil && len(rest) == 0 && !slices.ContainsFunc(fields, func(f asn1.RawValue) bool {
+		return f.Class != asn1.ClassContextSpecific || f.Tag != 0
+	})
 }
 
 // CRLs returns the revocation lists, one an authority.

@@ -16,8 +16,9 @@ var (
 	ErrNoIdentity = errors.New("no identity")
 	// ErrIdentityExists says that a folder holds an identity already.
 	ErrIdentityExists = errors.New("the folder holds an identity already")
-	// ErrFileMode says that others may read a file that holds a secret.
-	ErrFileMode = errors.New("others may read this file")
+	// ErrFileMode says that others may read a file that holds a secret, or may
+	// change what a program relies on.
+	ErrFileMode = errors.New("others may read or change this file")
 )
 
 // The files of an identity folder.
@@ -30,6 +31,7 @@ const (
 	StateFile       = "node.state"
 	SigningKeyFile  = "signing.key"
 	SigningCertFile = "signing.crt"
+	LockFile        = "identity.lock" // held by whoever changes the others; stays
 
 	nextSuffix = ".next" // of a key whose certificate may not be there yet
 
@@ -71,6 +73,9 @@ func (i *Identity) ID() NodeID { return i.Document.ID }
 func (i *Identity) check() error {
 	d := i.Document
 	td := i.Bundle.TrustDomain()
+	if d.Type != d.ID.Type().String() {
+		return Refuse(Malformed, "%s is of type %q, %s is a %s", DocumentFile, clip(d.Type), d.ID, d.ID.Type())
+	}
 	if d.ID.TrustDomain() != td || d.Network != td.Network() || d.Domain != td.Domain() || d.NID != NID(i.Bundle.roots[0]) {
 		return Refuse(WrongNetwork, "%s does not fit the bundle of %s", DocumentFile, td)
 	}
@@ -118,18 +123,21 @@ func (f *Folder) Exists() bool {
 // Load reads and checks the identity. Errors: [ErrNoIdentity], [ErrFileMode],
 // or the class of what does not fit together.
 func (f *Folder) Load() (*Identity, error) {
-	text, err := os.ReadFile(f.Path(DocumentFile))
+	text, err := f.readTrusted(DocumentFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w", f.dir, ErrNoIdentity)
 	}
 	if err != nil {
 		return nil, err
 	}
+	if err := CheckTrustedFile(f.dir); err != nil {
+		return nil, err
+	}
 	i := &Identity{}
 	if err := UnmarshalStrict(text, &i.Document); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", f.Path(DocumentFile), err)
 	}
-	if text, err = os.ReadFile(f.Path(BundleFile)); err != nil {
+	if text, err = f.readTrusted(BundleFile); err != nil {
 		return nil, err
 	}
 	if i.Bundle, err = BundleFromPEM(text, Hash{}); err != nil {
@@ -163,7 +171,7 @@ func (f *Folder) loadCredential(keyFile, certFile string) (*Credential, error) {
 // which belongs to it. It writes nothing: what a cut renewal left is put in its
 // place by the next [Folder.Save].
 func (f *Folder) readPair(keyFile, certFile string) (*Credential, error) {
-	text, err := os.ReadFile(f.Path(certFile))
+	text, err := f.readTrusted(certFile)
 	if err != nil {
 		return nil, err
 	}
@@ -202,32 +210,50 @@ func (f *Folder) loadKey(name string) (crypto.Signer, error) {
 	return key, nil
 }
 
-// CheckSecretFile refuses, with [ErrFileMode], a file that others than its
-// owner may read or write, and one that is no regular file.
-func CheckSecretFile(path string) error {
-	st, err := os.Stat(path)
-	if err != nil {
-		return err
+func (f *Folder) readTrusted(name string) ([]byte, error) {
+	if err := CheckTrustedFile(f.Path(name)); err != nil {
+		return nil, err
 	}
-	if !st.Mode().IsRegular() || st.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("%s has mode %04o, not 0600: %w", path, st.Mode().Perm(), ErrFileMode)
-	}
-	return nil
+	return os.ReadFile(f.Path(name))
 }
 
 // Create writes a new identity; identity.json comes last, so that a folder
 // without it holds none. An existing one is [ErrIdentityExists] unless force;
-// with force what belonged to it, marks and node state too, is removed first.
+// with force all that belonged to it, marks and node state too, is removed, but
+// not before the new one is on disk beside it. A folder that others may change
+// is [ErrFileMode].
 func (f *Folder) Create(i *Identity, force bool) error {
-	if f.Exists() && !force {
-		return fmt.Errorf("%s: %w", f.dir, ErrIdentityExists)
-	}
 	if err := i.check(); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(f.dir, folderMode); err != nil {
 		return err
 	}
+	if err := CheckTrustedFile(f.dir); err != nil {
+		return err
+	}
+	unlock, err := f.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if f.Exists() && !force {
+		return fmt.Errorf("%s: %w", f.dir, ErrIdentityExists)
+	}
+	dir, err := os.MkdirTemp(f.dir, ".create-*")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // what is left there is of no use
+	next := NewFolder(dir)
+	if err := next.save(i); err != nil {
+		return err
+	}
+	return f.adopt(next)
+}
+
+// adopt moves the files of another folder here, in place of all that is here.
+func (f *Folder) adopt(next *Folder) error {
 	for _, name := range []string{
 		DocumentFile, MarksFile, StateFile, KeyFile, CertFile, SigningKeyFile, SigningCertFile,
 		KeyFile + nextSuffix, SigningKeyFile + nextSuffix,
@@ -236,13 +262,29 @@ func (f *Folder) Create(i *Identity, force bool) error {
 			return err
 		}
 	}
-	return f.Save(i)
+	for _, name := range []string{BundleFile, KeyFile, CertFile, SigningKeyFile, SigningCertFile, DocumentFile} {
+		if err := os.Rename(next.Path(name), f.Path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return SyncFolder(f.dir)
 }
 
 // Save replaces the identity by a later one of the same node. Cut at any
 // point, it leaves a folder that loads: a later bundle still trusts the earlier
-// certificates, so it goes first.
+// certificates, so it goes first. Whoever derives the later one from the earlier
+// uses a [Source], which loads and saves as one change.
 func (f *Folder) Save(i *Identity) error {
+	unlock, err := f.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return f.save(i)
+}
+
+// save is [Folder.Save] for who holds the lock.
+func (f *Folder) save(i *Identity) error {
 	if err := ReplaceFile(f.Path(BundleFile), i.Bundle.PEM(), publicMode); err != nil {
 		return err
 	}
@@ -254,7 +296,9 @@ func (f *Folder) Save(i *Identity) error {
 			return err
 		}
 	}
-	text, err := json.MarshalIndent(i.Document, "", "  ")
+	d := i.Document
+	d.Registries = append([]KnownRegistry{}, d.Registries...) // never null
+	text, err := json.MarshalIndent(d, "", "  ")
 	if err != nil {
 		return err
 	}

@@ -30,8 +30,9 @@ func ChainFromSeed(node NodeID, count int, seed Hash) (*Chain, error) {
 	}
 	c := &Chain{tokens: make([]Hash, count+1)}
 	c.tokens[count] = seed
+	bind := bindingOf(node)
 	for k := count; k > 0; k-- {
-		c.tokens[k-1] = previousToken(node, int64(k), c.tokens[k])
+		c.tokens[k-1] = bind.previous(int64(k), c.tokens[k])
 	}
 	return c, nil
 }
@@ -72,9 +73,9 @@ func (r *Record) VerifyBeat(b, last Beat, now time.Time) (Beat, error) {
 	if last.K > 0 {
 		from = last
 	}
-	token := b.Token
+	token, bind := b.Token, bindingOf(r.Node)
 	for k := b.K; k > from.K; k-- {
-		token = previousToken(r.Node, k, token)
+		token = bind.previous(k, token)
 	}
 	if token != from.Token {
 		return last, Refuse(BadSignature, "heartbeat %d does not lead to the record", b.K)
@@ -94,13 +95,21 @@ func (r *Record) DueBeat(t time.Time) int64 {
 	return min(max(0, (t.Unix()-r.IAT)/r.Heartbeat.Interval), r.Heartbeat.Count)
 }
 
-func previousToken(node NodeID, k int64, token Hash) Hash {
-	const domain, bindBytes = "nghb1", 14
-	bind := sha256.Sum256([]byte(node.String()))
-	b := make([]byte, 0, len(domain)+4+bindBytes+len(token))
-	b = append(b, domain...)
+// A binding is the "bind" of a node: what makes its chains its own.
+type binding [14]byte
+
+func bindingOf(node NodeID) binding {
+	sum := sha256.Sum256([]byte(node.String()))
+	return binding(sum[:len(binding{})])
+}
+
+// previous returns t_{k-1} for t_k.
+func (bind binding) previous(k int64, token Hash) Hash {
+	const domain = "nghb1"
+	var text [len(domain) + 4 + len(bind) + len(token)]byte
+	b := append(text[:0], domain...)
 	b = binary.BigEndian.AppendUint32(b, uint32(k)) //nolint:gosec // k is at most MaxHeartbeats
-	b = append(b, bind[:bindBytes]...)
+	b = append(b, bind[:]...)
 	return sha256.Sum256(append(b, token[:]...))
 }
 

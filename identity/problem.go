@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -106,7 +105,7 @@ type ProblemError struct {
 // that is no problem document leaves the class to the status.
 func ParseProblem(status int, header http.Header, body []byte) *ProblemError {
 	e := &ProblemError{}
-	if err := json.Unmarshal(body, &e.Problem); err != nil || e.Code.Status() == http.StatusInternalServerError {
+	if err := UnmarshalStrict(body, &e.Problem); err != nil || e.Code.Status() == http.StatusInternalServerError {
 		e.Problem = Problem{Code: codeOfStatus(status), Detail: clip(http.StatusText(status))}
 	}
 	e.Status = status

@@ -61,37 +61,67 @@ func (s *Source) Volatile() error {
 }
 
 // Replace puts a later identity of the same node in force, on disk where that
-// is possible, in memory always.
+// is possible, in memory always. What next has in common with the identity in
+// force stays as it is on disk, where another program may have renewed it.
 func (s *Source) Replace(next *Identity) error {
-	return s.Update(func(*Identity) (*Identity, error) { return next, nil })
+	was := s.Identity()
+	return s.Update(func(current *Identity) (*Identity, error) { return rebase(next, was, current) })
 }
 
 // Update is [Source.Replace] for an identity that change derives from the one
-// in force; of two that come at once the second sees what the first has made.
-// An error of change is returned as it is, and nothing is replaced.
+// in force; of two that come at once, from other programs too, the second sees
+// what the first has made. An error of change is returned as it is, and nothing
+// is replaced.
 func (s *Source) Update(change func(current *Identity) (*Identity, error)) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	was := s.Identity()
-	next, err := change(was)
+	current, unlock, volatile := s.open()
+	defer unlock()
+	next, err := change(current)
 	if err != nil {
 		return err
 	}
 	if err := next.check(); err != nil {
 		return err
 	}
-	if next.ID() != was.ID() || next.Bundle.NID() != was.Bundle.NID() {
-		return Refuse(Binding, "the new identity is %s, not %s", next.ID(), was.ID())
+	if err := current.checkSame(next); err != nil {
+		return err
 	}
-	var volatile error
-	if s.folder != nil {
-		volatile = s.folder.Save(next)
+	if s.folder != nil && volatile == nil {
+		volatile = s.folder.save(next)
 	}
 	s.put(next, volatile)
 	return nil
 }
 
-// Reload reads the folder again, as after a renewal by another program.
+// open locks the folder and returns the identity that a change starts from. If
+// the folder is not to be written, for a reason that it returns, that is the one
+// in memory; so it is where the folder does not load, which writing it mends.
+func (s *Source) open() (current *Identity, unlock func(), volatile error) {
+	current, unlock = s.Identity(), func() {}
+	if s.folder == nil {
+		return current, unlock, nil
+	}
+	release, err := s.folder.lock()
+	if err != nil {
+		return current, unlock, err
+	}
+	disk, err := s.folder.Load()
+	if err != nil {
+		return current, release, nil
+	}
+	if err := current.checkSame(disk); err != nil {
+		return current, release, err
+	}
+	later, err := latest(current, disk, s.Volatile() == nil)
+	if err != nil {
+		return current, release, err
+	}
+	return later, release, nil
+}
+
+// Reload reads the folder again, as after a renewal by another program. An
+// identity of another node, or of another network, is [Binding].
 func (s *Source) Reload() error {
 	if s.folder == nil {
 		return nil
@@ -100,6 +130,9 @@ func (s *Source) Reload() error {
 	defer s.changing.Unlock()
 	next, err := s.folder.Load()
 	if err != nil {
+		return err
+	}
+	if err := s.Identity().checkSame(next); err != nil {
 		return err
 	}
 	s.put(next, nil)

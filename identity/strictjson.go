@@ -2,19 +2,25 @@ package identity
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 )
 
-const maxOuterNesting = 32
+const (
+	maxOuterNesting = 32
+	maxOuterMembers = 1 << 18 // of one object: beyond any bundle, answer or file of marks
+)
 
 // UnmarshalStrict decodes the unsigned outer JSON of a message into v. Beyond
-// [encoding/json] it refuses, as [Malformed], repeated members and trailing
-// data; unknown members are ignored, because newer programs may send them.
+// [encoding/json] it refuses, as [Malformed], trailing data, repeated members,
+// members of v that are spelt in another case, and null for those of them that
+// are neither pointers nor read it themselves; unknown members are ignored, because newer programs may send
+// them.
 func UnmarshalStrict(b []byte, v any) error {
 	if !json.Valid(b) {
 		return Refuse(Malformed, "not one JSON value")
 	}
-	if err := checkNoDuplicates(b); err != nil {
+	if err := checkMembers(b, membersOf(reflect.TypeOf(v))); err != nil {
 		return err
 	}
 	if err := json.Unmarshal(b, v); err != nil {
@@ -26,9 +32,9 @@ func UnmarshalStrict(b []byte, v any) error {
 	return nil
 }
 
-// checkNoDuplicates walks b, which is valid JSON, and compares the member names
-// of each object as encoding/json would match them: decoded, in any case.
-func checkNoDuplicates(b []byte) error {
+// checkMembers walks b, which is valid JSON, and judges the member names of
+// each object: against each other, and against those that the program knows.
+func checkMembers(b []byte, known members) error {
 	var open []map[string]struct{} // the names of each open object; nil: an array
 	for i := 0; i < len(b); i++ {
 		switch b[i] {
@@ -40,8 +46,8 @@ func checkNoDuplicates(b []byte) error {
 			open = open[:len(open)-1]
 		case '"':
 			end := endOfString(b, i)
-			if isName(b, end) {
-				if err := addName(open[len(open)-1], b[i:end]); err != nil {
+			if value := valueOf(b, end); value != 0 {
+				if err := addName(open[len(open)-1], b[i:end], value == 'n', known); err != nil {
 					return err
 				}
 			}
@@ -66,27 +72,39 @@ func endOfString(b []byte, start int) int {
 	}
 }
 
-// isName reports whether a colon follows, which only member names have.
-func isName(b []byte, end int) bool {
+// valueOf returns the first byte of the value of the member whose name ends at
+// end, 0 if no colon follows, which only names have.
+func valueOf(b []byte, end int) byte {
+	named := false
 	for ; end < len(b); end++ {
-		switch b[end] {
-		case ' ', '\t', '\r', '\n':
+		switch c := b[end]; {
+		case c == ' ' || c == '\t' || c == '\r' || c == '\n':
+		case named:
+			return c
+		case c != ':':
+			return 0
 		default:
-			return b[end] == ':'
+			named = true
 		}
 	}
-	return false
+	return 0
 }
 
-func addName(names map[string]struct{}, quoted []byte) error {
+func addName(names map[string]struct{}, quoted []byte, null bool, known members) error {
 	var name string
 	if err := json.Unmarshal(quoted, &name); err != nil {
 		return Refuse(Malformed, "decoding a member name: %w", err)
 	}
-	folded := strings.ToLower(strings.ToUpper(name)) // as encoding/json folds
+	if len(names) == maxOuterMembers {
+		return Refuse(Malformed, "an object of more than %d members", maxOuterMembers)
+	}
+	folded := fold(name)
 	if _, dup := names[folded]; dup {
 		return Refuse(Malformed, "the member %q is repeated", clip(name))
 	}
 	names[folded] = struct{}{}
-	return nil
+	return known.check(name, folded, null)
 }
+
+// fold maps a name as encoding/json does when it looks for its member.
+func fold(name string) string { return strings.ToLower(strings.ToUpper(name)) }

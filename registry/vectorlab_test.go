@@ -43,7 +43,8 @@ type lab struct {
 	store      *memstore.Store
 	stop       func() // stops the catalog, which writes what it still holds
 	clock      *atomic.Int64
-	handshakes chan string // why handshakes failed, as the server logs it
+	admitting  *atomic.Pointer[func()] // called once when the catalog next reads the clock, after it has
+	handshakes chan string             // why handshakes failed, as the server logs it
 	reader     *identity.Source
 	neighbour  *resident // nil: there is none
 }
@@ -58,14 +59,14 @@ func newLab(t *testing.T, bundle json.RawMessage, now int64) *lab {
 	}
 	clock := &atomic.Int64{}
 	clock.Store(now)
-	l := &lab{t: t, clock: clock, store: memstore.New(), handshakes: make(chan string, 64)}
+	l := &lab{t: t, clock: clock, store: memstore.New(), admitting: &atomic.Pointer[func()]{}, handshakes: make(chan string, 64)}
 	l.reader = ca.Source(ca.ID("client", "reader"))
 	l.world = &world{ca: ca, now: func() time.Time { return time.Unix(clock.Load(), 0) }}
 	var err error
 	if l.source, err = identity.NewMemorySource(l.identity(bundle)); err != nil {
 		t.Fatal(err)
 	}
-	l.catalog, err = catalog.New(catalog.Config{Source: l.source, Store: l.store, Now: l.now, Logger: slog.New(slog.DiscardHandler)})
+	l.catalog, err = catalog.New(catalog.Config{Source: l.source, Store: l.store, Now: l.catalogNow, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,8 +74,31 @@ func newLab(t *testing.T, bundle json.RawMessage, now int64) *lab {
 		t.Fatal(err)
 	}
 	l.stop = background(t, l.catalog.Run)
-	l.served = serve(t, func(c *registry.Config) { c.Logger = slog.New(&handshakeLog{out: l.handshakes}) }, l.world)
+	l.serve()
 	return l
+}
+
+// catalogNow is the catalog's clock.
+func (l *lab) catalogNow() time.Time {
+	now := l.now()
+	if then := l.admitting.Swap(nil); then != nil {
+		(*then)()
+	}
+	return now
+}
+
+// serve starts a server, with budgets of its own, in place of the one before.
+func (l *lab) serve() {
+	l.t.Helper()
+	l.served = serve(l.t, func(c *registry.Config) { c.Logger = slog.New(&handshakeLog{out: l.handshakes}) }, l.world)
+}
+
+// in returns the lab for a subtest.
+func (l *lab) in(t *testing.T) *lab {
+	t.Helper()
+	c := *l
+	c.t = t
+	return &c
 }
 
 // identity returns the registry's own, which outlives everything in the vectors.
@@ -126,7 +150,8 @@ func (h *handshakeLog) Handle(_ context.Context, r slog.Record) error {
 // A resident is somebody with a certificate of the network and a connection.
 type resident struct {
 	*node
-	token string // of a statement that the registry holds
+	token  string // of a statement that the registry holds
+	closed bool   // the registry has ended the connection with its last reply
 }
 
 // dial returns a caller with a client certificate. Nothing is sent yet.
@@ -137,7 +162,7 @@ func (l *lab) dial(certificate, issuer []byte) *resident {
 	conf.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &chain, nil }
 	conf.NextProtos = []string{"http/1.1"}
 	transport := &http.Transport{
-		TLSClientConfig: conf, DisableCompression: true,
+		TLSClientConfig: conf, DisableCompression: true, ExpectContinueTimeout: time.Minute,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "tcp", l.served.addr)
 		},
@@ -194,14 +219,33 @@ func (r *resident) send(req *http.Request) (reply, error) {
 		return reply{}, err
 	}
 	defer res.Body.Close()
+	r.closed = res.Close
 	body, err := io.ReadAll(res.Body)
 	return reply{res.StatusCode, res.Header, body}, err
+}
+
+// message returns the request that posts a body.
+func (r *resident) message(path, mediaType string, body []byte) *http.Request {
+	r.t.Helper()
+	req := r.request(http.MethodPost, path, body)
+	req.Header.Set("Content-Type", mediaType)
+	return req
+}
+
+// mustSend is send for callers who are let in.
+func (r *resident) mustSend(req *http.Request) reply {
+	r.t.Helper()
+	got, err := r.send(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return got
 }
 
 // postStatement posts a record or tombstone.
 func (r *resident) postStatement(token string) reply {
 	r.t.Helper()
-	return r.post("/v1/records", discovery.JWSType, []byte(token))
+	return r.mustSend(r.message("/v1/records", discovery.JWSType, []byte(token)))
 }
 
 // shut fails unless the registry refuses the caller in the handshake, for the
@@ -236,31 +280,15 @@ func (l *lab) settle() {
 	l.t.Helper()
 	id := l.ca.ID("web", "neighbour")
 	cred := l.ca.Issue(id, longLived)
-	chain, err := identity.NewChain(id, 8640)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	s, err := identity.SignRecord(identity.Record{
-		Check:     identity.Check{Interval: 10, Type: identity.CheckNone},
-		Endpoints: []identity.Endpoint{{Address: "10.0.0.2", Name: "default", Port: 80, Protocol: "tcp"}},
-		Epoch:     l.clock.Load(), Sequence: 1, IAT: l.clock.Load(), Exp: l.clock.Load() + 86_400,
-		Heartbeat: identity.Heartbeat{Anchor: chain.Anchor(), Count: 8640, Interval: 10},
-		Metadata:  map[string]string{}, State: identity.Active,
-	}, cred, l.ca.Bundle())
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	l.neighbour = l.hold(vectors.Signed{Token: s.Token(), Certificate: cred.Leaf().Raw, Issuer: cred.Issuer().Raw})
+	st := l.record(cred, 24)
+	l.neighbour = l.hold(vectors.Signed{Token: st.Token(), Certificate: st.Certificate().Leaf().Raw, Issuer: st.Certificate().Issuer().Raw})
 }
 
-// rest returns when the catalog has done all that was asked of it before: its
-// committer takes up the second of two posts only after everything that went
-// with the first.
+// rest returns when the catalog has done all that was asked of it before, at the
+// clock of now: its committer takes up the second of two posts only after
+// everything that went with the first.
 func (l *lab) rest() {
 	l.t.Helper()
-	if l.neighbour == nil {
-		return // nobody got as far as the catalog
-	}
 	for range 2 {
 		want(l.t, l.neighbour.postStatement(l.neighbour.token), http.StatusOK)
 	}
@@ -276,7 +304,6 @@ type holdings struct {
 
 func (l *lab) holdings() holdings {
 	l.t.Helper()
-	l.rest()
 	snap := l.catalog.Snapshot()
 	h := holdings{Head: snap.Head(), Services: snap.Services(), Answers: map[string][]discovery.AnswerRecord{}, Store: l.store.Contents()}
 	h.Head.IAT, h.Head.Exp, h.Store.Beats = 0, 0, nil

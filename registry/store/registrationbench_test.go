@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"log/slog"
+	"runtime"
 	"testing"
 	"time"
 
@@ -30,11 +31,22 @@ type candidate struct {
 }
 
 // BenchmarkRegistration is one verified registration on each store, under many
-// at once. The stores take turns with the very same records, so that whatever
+// at once, also on a single processor, where the disk's sync would hold up all
+// else. The stores take turns with the very same records, so that whatever
 // else the machine does meets all of them; the figures are medians over turns.
 // What counts is processor time of the registry's process: with PostgreSQL the
 // work of the server comes on top of it, in a process that may be elsewhere.
 func BenchmarkRegistration(b *testing.B) {
+	b.Run("processors=1", func(b *testing.B) {
+		all := runtime.GOMAXPROCS(1)
+		b.Cleanup(func() { runtime.GOMAXPROCS(all) })
+		benchmarkRegistration(b)
+	})
+	b.Run("processors=all", benchmarkRegistration)
+}
+
+func benchmarkRegistration(b *testing.B) {
+	b.Helper()
 	const turns = 7
 	ca := testca.New("production", "benchmark", time.Now())
 	all := []*candidate{
