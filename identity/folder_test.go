@@ -63,8 +63,8 @@ func TestFolder(t *testing.T) {
 	defer syscall.Umask(old)
 	ca := testca.New("production", "a", now)
 	for service, want := range map[string]string{
-		"databaseservice": "bundle.pem 0644, identity.json 0644, node.crt 0644, node.key 0600",
-		"registry":        "bundle.pem 0644, identity.json 0644, node.crt 0644, node.key 0600, signing.crt 0644, signing.key 0600",
+		"databaseservice": "bundle.pem 0644, identity.json 0644, identity.lock 0600, node.crt 0644, node.key 0600",
+		"registry":        "bundle.pem 0644, identity.json 0644, identity.lock 0600, node.crt 0644, node.key 0600, signing.crt 0644, signing.key 0600",
 	} {
 		t.Run(service, func(t *testing.T) {
 			i := stored(ca, service, "one")
@@ -228,7 +228,7 @@ func TestFolderCreate(t *testing.T) {
 	if err := folder.Create(next, true); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := modes(t, folder), "bundle.pem 0644, identity.json 0644, node.crt 0644, node.key 0600"; got != want {
+	if got, want := modes(t, folder), "bundle.pem 0644, identity.json 0644, identity.lock 0600, node.crt 0644, node.key 0600"; got != want {
 		t.Errorf("by force it holds %s, want %s", got, want)
 	}
 	for _, name := range []string{identity.KeyFile, identity.CertFile, identity.DocumentFile} {

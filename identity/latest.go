@@ -29,7 +29,7 @@ func latest(memory, disk *Identity, saved bool) (*Identity, error) {
 	if later.Bundle, err = laterBundle(memory.Bundle, disk.Bundle); err != nil {
 		return nil, err
 	}
-	if reflect.DeepEqual(&later, memory) {
+	if later.Credential == memory.Credential && later.Signing == memory.Signing && later.Bundle == memory.Bundle && reflect.DeepEqual(later.Document, memory.Document) {
 		return memory, nil
 	}
 	return &later, nil

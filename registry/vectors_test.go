@@ -232,6 +232,7 @@ func TestVectorsOfHeartbeats(t *testing.T) {
 		b.prepare()
 		if !b.over {
 			b.judge(v.Now)
+			b.written()
 			return
 		}
 		b.judge(v.Now - 60)
@@ -287,7 +288,7 @@ func (b *beating) judge(now int64) {
 	got := b.beat(b.v.RID, b.v.Beat)
 	if b.v.Class == "" {
 		want(t, got, http.StatusOK)
-		b.counts(b.v.Want.Beat)
+		b.counts(b.wanted())
 		return
 	}
 	class := b.v.Class
@@ -306,15 +307,31 @@ func (b *beating) judge(now int64) {
 			}
 		}
 	}
-	var last identity.Beat
-	if b.v.Last != nil {
-		last = *b.v.Last
+	b.counts(b.wanted())
+}
+
+// wanted returns the token that counts afterwards, zero for none.
+func (b *beating) wanted() identity.Beat {
+	switch {
+	case b.v.Want != nil:
+		return b.v.Want.Beat
+	case b.v.Last != nil:
+		return *b.v.Last
 	}
-	b.counts(last)
+	return identity.Beat{}
+}
+
+// written stops the catalog and fails unless the store has the token that counts.
+func (b *beating) written() {
+	b.t.Helper()
+	b.stop()
+	if got := b.store.Contents().Beats[b.v.Peer].Beat; got != b.wanted() {
+		b.t.Errorf("the store has %v, want %v", got, b.wanted())
+	}
 }
 
 // counts fails unless beat is the token that clients are shown of the caller's
-// record, and that the store has once the catalog has stopped.
+// record.
 func (b *beating) counts(beat identity.Beat) {
 	b.t.Helper()
 	if b.record == nil {

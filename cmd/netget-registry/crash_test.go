@@ -56,6 +56,7 @@ type tally struct {
 }
 
 func drill(t *testing.T, store string) {
+	t.Helper()
 	w := newCrashWorld(t, store)
 	var seen tally
 	t.Cleanup(func() { seen.report(t) })
@@ -73,6 +74,7 @@ func drill(t *testing.T, store string) {
 }
 
 func (s *tally) report(t *testing.T) {
+	t.Helper()
 	verdict := "PASS"
 	if t.Failed() {
 		verdict = "FAIL"
@@ -132,7 +134,7 @@ func (a *attack) isOver() bool {
 func (w *crashWorld) registerAndKill(t *testing.T) int {
 	t.Helper()
 	// What each node may do at once lasts for 20 moments; see newCrashWorld.
-	a := &attack{kill: w.registry.kill, left: len(w.nodes) + rand.IntN(17*len(w.nodes))} //nolint:gosec // no secret
+	a := &attack{kill: w.registry.kill, left: len(w.nodes) + rand.IntN(17*len(w.nodes))}
 	var nodes errgroup.Group
 	for _, n := range w.nodes {
 		n.restart(t, w.address)

@@ -28,7 +28,7 @@ func (w *crashWorld) startRegistry(t *testing.T) time.Duration {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &registryProcess{cmd: exec.CommandContext(t.Context(), path, "serve", "-o", "json", "--log-level", "warn", //nolint:gosec // ourselves
+	p := &registryProcess{cmd: exec.CommandContext(t.Context(), path, "serve", "-o", "json", "--log-level", "warn",
 		"--home", w.home(), "--store", w.store, "--address", w.address, "--ops-address", "off")}
 	p.cmd.Env = []string{}
 	p.cmd.Stderr = &p.stderr

@@ -20,6 +20,7 @@ func bootstrap(ctx context.Context, t Token) (*identity.Bundle, error) {
 	body, err := call{
 		tls:    untrustedTLS(td.CAName()),
 		method: http.MethodGet, url: t.ca + "/1.0/root/" + hex.EncodeToString(t.root[:]), status: http.StatusOK,
+		limit: maxSmallBytes,
 	}.do(ctx)
 	if err != nil {
 		return nil, err

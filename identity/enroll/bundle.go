@@ -3,7 +3,6 @@ package enroll
 import (
 	"context"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/neurons-me/netget/identity"
@@ -12,15 +11,16 @@ import (
 // Bundle fetches the trust bundle from the authority of src and returns it
 // without putting it in force. It must be of the network that src is pinned to
 // (else [identity.WrongNetwork]), with every hand-over, and must have every
-// root that src knows (else [identity.Rollback]). Of each revocation list the
-// newer one, of src or of the authority, is in it.
+// root that src knows (else [identity.Rollback]). In it are the issuers that src
+// knows and that have not ended, and of each revocation list the newer one, of
+// src or of the authority.
 func Bundle(ctx context.Context, src *identity.Source, now func() time.Time) (*identity.Bundle, error) {
 	current := src.Identity()
 	d, err := fetchBundle(ctx, current, now)
 	if err != nil {
 		return nil, err
 	}
-	return succeed(current.Bundle, d)
+	return succeed(current.Bundle, d, now())
 }
 
 // Refresh is [Bundle] and puts the result in force, with the list of
@@ -32,7 +32,7 @@ func Refresh(ctx context.Context, src *identity.Source, now func() time.Time) (*
 	}
 	result := &Result{Registries: d.Registries}
 	err = src.Update(func(current *identity.Identity) (next *identity.Identity, err error) {
-		next, err = refreshed(current, d)
+		next, err = refreshed(current, d, now())
 		result.Identity = next
 		return next, err
 	})
@@ -48,8 +48,8 @@ func fetchBundle(ctx context.Context, i *identity.Identity, now func() time.Time
 }
 
 // refreshed returns a copy of current with a later bundle.
-func refreshed(current *identity.Identity, d identity.BundleDocument) (*identity.Identity, error) {
-	b, err := succeed(current.Bundle, d)
+func refreshed(current *identity.Identity, d identity.BundleDocument, now time.Time) (*identity.Identity, error) {
+	b, err := succeed(current.Bundle, d, now)
 	if err != nil {
 		return nil, err
 	}
@@ -59,9 +59,20 @@ func refreshed(current *identity.Identity, d identity.BundleDocument) (*identity
 	return &next, err
 }
 
-// succeed makes the bundle that may follow old.
-func succeed(old *identity.Bundle, d identity.BundleDocument) (*identity.Bundle, error) {
-	b, err := identity.NewBundle(d)
+// bundleOf makes the bundle of an authority's reply.
+func bundleOf(d identity.BundleDocument) (*identity.Bundle, error) {
+	if err := d.CheckLists(); err != nil {
+		return nil, err
+	}
+	if len(d.Issuers) == 0 {
+		return nil, identity.Refuse(identity.Malformed, "the authority's bundle names no issuer")
+	}
+	return identity.NewBundle(d)
+}
+
+// succeed makes the bundle that may follow old at now.
+func succeed(old *identity.Bundle, d identity.BundleDocument, now time.Time) (*identity.Bundle, error) {
+	b, err := bundleOf(d)
 	if err != nil {
 		return nil, err
 	}
@@ -74,23 +85,21 @@ func succeed(old *identity.Bundle, d identity.BundleDocument) (*identity.Bundle,
 			return nil, identity.Refuse(identity.Rollback, "the bundle lacks a root of the network that was known before")
 		}
 	}
-	return withCRLs(b, old.CRLs())
+	return carryOver(b, old, now)
 }
 
-// withCRLs adds the lists known before, of authorities that still count.
-func withCRLs(b *identity.Bundle, known []*identity.CRL) (*identity.Bundle, error) {
-	authorities := map[identity.Hash]bool{}
-	for _, cert := range slices.Concat(b.Roots(), b.Issuers()) {
-		authorities[identity.SPKIHash(cert)] = true
-	}
-	var ders [][]byte
-	for _, crl := range known {
-		if authorities[crl.Issuer()] {
-			ders = append(ders, crl.Raw())
+// carryOver adds what old knows and the authority has left out: issuers until
+// they end, because a root's signature is not taken back by silence, and newer
+// revocation lists. So nothing that is revoked comes back.
+func carryOver(b, old *identity.Bundle, now time.Time) (*identity.Bundle, error) {
+	var issuers, crls [][]byte
+	for _, issuer := range old.Issuers() {
+		if !now.After(issuer.NotAfter.Add(identity.ClockSkew)) {
+			issuers = append(issuers, issuer.Raw)
 		}
 	}
-	if len(ders) == 0 {
-		return b, nil
+	for _, crl := range old.CRLs() {
+		crls = append(crls, crl.Raw())
 	}
-	return b.With(ders)
+	return b.Merge(issuers, crls)
 }

@@ -72,6 +72,9 @@ func checkWritable(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
+	if err := identity.CheckTrustedFile(dir); err != nil {
+		return err
+	}
 	f, err := os.CreateTemp(dir, ".enroll-*")
 	if err != nil {
 		return err
@@ -112,15 +115,17 @@ func (cfg *Config) exchange(ctx context.Context, trusted *identity.Bundle) (*Res
 // accept makes the identity of a reply to the token.
 func (cfg *Config) accept(r *reply, k keys) (*Result, error) {
 	id := cfg.Token.id
-	b, err := identity.NewBundle(r.BundleDocument)
+	b, err := bundleOf(r.BundleDocument)
 	if err != nil {
 		return nil, err
 	}
 	if b.TrustDomain() != id.TrustDomain() {
 		return nil, identity.Refuse(identity.WrongNetwork, "the authority answered for %s, not for %s", b.TrustDomain(), id.TrustDomain())
 	}
-	if !hasRoot(b, cfg.Token.root) {
-		return nil, identity.Refuse(identity.WrongNetwork, "the bundle lacks the root that the join token names")
+	// The first root alone gives a network its name. Any other can be claimed by
+	// a hand-over, for which nobody needs that root's key.
+	if identity.Thumbprint(b.Roots()[0]) != cfg.Token.root {
+		return nil, identity.Refuse(identity.WrongNetwork, "the bundle does not begin with the root that the join token names")
 	}
 	node, signing, err := r.credentials(b, k, id, nil, cfg.Now())
 	if err != nil {
@@ -141,15 +146,6 @@ func (cfg *Config) accept(r *reply, k keys) (*Result, error) {
 		},
 		Registries: r.Registries,
 	}, nil
-}
-
-func hasRoot(b *identity.Bundle, fingerprint identity.Hash) bool {
-	for _, root := range b.Roots() {
-		if identity.Thumbprint(root) == fingerprint {
-			return true
-		}
-	}
-	return false
 }
 
 func noCredential() *identity.Credential { return nil }

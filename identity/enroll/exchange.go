@@ -2,6 +2,7 @@ package enroll
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -18,6 +19,7 @@ const (
 	callTimeout    = 30 * time.Second // of one exchange, connection included
 	dialTimeout    = 10 * time.Second
 	maxReplyBytes  = 32 << 20 // a bundle with its revocation lists
+	maxSmallBytes  = 64 << 10 // a problem, or what somebody not verified says
 	maxHeaderBytes = 16 << 10
 )
 
@@ -28,7 +30,8 @@ type call struct {
 	method string
 	url    string
 	body   any // encoded as JSON; nil for none
-	status int // the one that means success
+	status int   // the one that means success
+	limit  int64 // bytes of the reply; 0: maxReplyBytes
 }
 
 // do returns the body of the reply. Errors: [*identity.ProblemError], a refusal of our
@@ -47,12 +50,16 @@ func (c call) do(ctx context.Context) ([]byte, error) {
 		return nil, fmt.Errorf("asking the certificate authority: %w", err)
 	}
 	defer func() { _ = res.Body.Close() }() // it was read to its end, or the call has failed
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxReplyBytes+1))
+	limit := cmp.Or(c.limit, maxReplyBytes)
+	if res.StatusCode != c.status {
+		limit = maxSmallBytes
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading the certificate authority's reply: %w", err)
 	}
-	if len(body) > maxReplyBytes {
-		return nil, identity.Refuse(identity.Limits, "the certificate authority's reply has more than %d bytes", maxReplyBytes)
+	if int64(len(body)) > limit {
+		return nil, identity.Refuse(identity.Limits, "the certificate authority's reply has more than %d bytes", limit)
 	}
 	if res.StatusCode != c.status {
 		return nil, identity.ParseProblem(res.StatusCode, res.Header, body)

@@ -50,7 +50,7 @@ func renewalKeys(current *identity.Identity, signing bool) (k keys, err error) {
 func accept(src *identity.Source, r *reply, k keys, now time.Time) (*Result, error) {
 	result := &Result{Registries: r.Registries}
 	err := src.Update(func(current *identity.Identity) (*identity.Identity, error) {
-		next, err := refreshed(current, r.BundleDocument)
+		next, err := refreshed(current, r.BundleDocument, now)
 		if err != nil {
 			return nil, err
 		}

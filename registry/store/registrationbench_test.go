@@ -125,7 +125,10 @@ func reportCandidates(b *testing.B, all []*candidate) {
 func BenchmarkStart(b *testing.B) {
 	const records = 10_000
 	b.Run("memory", func(b *testing.B) { benchmarkStart(b, memstore.New(), records) })
-	benchmarkOnBoth(b, func(b *testing.B, s catalog.Store) { benchmarkStart(b, s, records) })
+	benchmarkOnBoth(b, func(b *testing.B, s catalog.Store) {
+		b.Helper()
+		benchmarkStart(b, s, records)
+	})
 }
 
 func benchmarkStart(b *testing.B, s catalog.Store, records int) {
