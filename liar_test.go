@@ -230,7 +230,7 @@ func TestNoTokenAfterALaterRecord(t *testing.T) {
 	w := newWorld(t)
 	a, b := newLiar(t, w.ca, "a"), newLiar(t, w.ca, "b")
 	dir := w.folder(t, "svc", "n-1", onList(a, b))
-	n := w.node(t, dir, func(o *netget.Options) { o.TTL = 6 * time.Second })
+	n := w.node(t, dir, func(o *netget.Options) { o.TTL, o.HeartbeatInterval = 6*time.Second, time.Second })
 	r := register(t, n)
 	eventually(t, "both registries", func() bool { now, _ := n.Registration(); return len(now.Accepted) == 2 })
 	// The renewal at half of its life stalls at a. Meanwhile b shows a later
@@ -259,6 +259,8 @@ func TestNoTokenAfterALaterRecord(t *testing.T) {
 		return true
 	})
 	eventually(t, "a later epoch", func() bool { now, _ := n.Registration(); return now.Epoch > r.Epoch })
+	later := time.Now()
+	eventually(t, "another token of the earlier record", func() bool { return time.Since(later) > 1200*time.Millisecond })
 	close(release)
 	eventually(t, "the later record at a", func() bool {
 		a.mu.Lock()

@@ -23,7 +23,9 @@ func TestBundleRoundTrip(t *testing.T) {
 	d := ca.BundleDocument(ca.CRL(3))
 	d.Roots, d.Handovers = append(d.Roots, next.Root.Raw), append(d.Handovers, ca.Handover(next))
 	d.Issuers = append(d.Issuers, next.NodeIssuer.Raw)
-	d.Registries = []identity.RegistryEntry{{Registry: ca.ID("registry", "one"), Addresses: []string{"https://a:1"}}}
+	d.Registries = []identity.RegistryEntry{{Registry: ca.ID("registry", "one"), Addresses: []string{"https://a:1"}}, {
+		Registry: ca.ID("registry", "two"), Mark: &identity.RegistryMark{Version: 1<<53 - 1, Root: identity.Hash{1}, Log: identity.Hash{2}},
+	}}
 	b, err := identity.NewBundle(d)
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +52,7 @@ func TestBundleRoundTrip(t *testing.T) {
 			t.Errorf("%s: a node under the second root: %v", name, err)
 		}
 	}
-	if got := fromJSON.Registries(); len(got) != 1 || got[0].Mark != nil || len(fromPEM.Registries()) != 0 {
+	if got := fromJSON.Registries(); len(got) != 2 || got[0].Mark != nil || got[1].Mark.Version != 1<<53-1 || len(fromPEM.Registries()) != 0 {
 		t.Errorf("the registries are %v", got)
 	}
 	pinned, err := identity.BundleFromPEM(b.PEM(), identity.Hash{1})
@@ -85,6 +87,13 @@ func TestNewBundleRefuses(t *testing.T) {
 			list = append(list, der)
 		}
 		return list
+	}
+	mark := func(spoil func(*identity.RegistryMark)) func(*identity.BundleDocument) {
+		m := &identity.RegistryMark{Version: 1, Root: identity.Hash{1}, Log: identity.Hash{2}}
+		spoil(m)
+		return func(d *identity.BundleDocument) {
+			d.Registries = []identity.RegistryEntry{{Registry: ca.ID("registry", "one"), Mark: m}}
+		}
 	}
 	leaf := ca.Issue(ca.ID("databaseservice", "db-1")).Leaf().Raw
 	rows := []struct {
@@ -125,6 +134,12 @@ func TestNewBundleRefuses(t *testing.T) {
 		{"a registry of another network", func(d *identity.BundleDocument) {
 			d.Registries = []identity.RegistryEntry{{Registry: development.ID("registry", "one")}}
 		}, identity.WrongNetwork},
+		{"a registry's mark of version 0", mark(func(m *identity.RegistryMark) { m.Version = 0 }), identity.Malformed},
+		{"a registry's mark of version 2^53", mark(func(m *identity.RegistryMark) { m.Version = 1 << 53 }), identity.Malformed},
+		{"a registry's mark made before 1970", mark(func(m *identity.RegistryMark) { m.Made = -1 }), identity.Malformed},
+		{"a registry's mark made at 2^53", mark(func(m *identity.RegistryMark) { m.Made = 1 << 53 }), identity.Malformed},
+		{"a registry's mark without root", mark(func(m *identity.RegistryMark) { m.Root = identity.Hash{} }), identity.Malformed},
+		{"a registry's mark without log", mark(func(m *identity.RegistryMark) { m.Log = identity.Hash{} }), identity.Malformed},
 		{"a service among the registries", func(d *identity.BundleDocument) {
 			d.Registries = []identity.RegistryEntry{{Registry: ca.ID("databaseservice", "db-1")}}
 		}, identity.WrongNetwork},
@@ -279,13 +294,33 @@ func TestRevocationListRefuses(t *testing.T) {
 	forged := ca.CRL(1)
 	forged[len(forged)-3] ^= 1
 	authorityKey := pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 35}, Value: append([]byte{0x30, 22, 0x80, 20}, ca.NodeIssuer.SubjectKeyId...)}
-	if _, err := ca.Bundle().With([][]byte{rawList(ca.NodeIssuer, authorityKey, listNumber(0))}); err != nil {
-		t.Errorf("the first number: %v", err)
+	point := func(fields ...byte) pkix.Extension {
+		return pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 28}, Critical: true, Value: append([]byte{0x30, byte(len(fields))}, fields...)}
+	}
+	where := []byte{0xa0, 7, 0xa0, 5, 0x86, 3, 'a', ':', 'b'}
+	extra := func(critical bool, arcs ...int) pkix.Extension {
+		return pkix.Extension{Id: arcs, Critical: critical, Value: []byte{2, 1, 1}}
+	}
+	for name, der := range map[string][]byte{
+		"the first number":                        rawList(ca.NodeIssuer, authorityKey, listNumber(0)),
+		"the last number":                         rawList(ca.NodeIssuer, authorityKey, listNumber(1<<63-1)),
+		"one that says where it is found":         rawList(ca.NodeIssuer, authorityKey, listNumber(1), point(where...)),
+		"one with something that may be left out": rawList(ca.NodeIssuer, authorityKey, listNumber(1), extra(false, 1, 2, 3)),
+	} {
+		if _, err := ca.Bundle().With([][]byte{der}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	for name, der := range map[string][]byte{
 		"a forged one":                          forged,
 		"one without number":                    rawList(ca.NodeIssuer, authorityKey),
 		"one with a negative number":            rawList(ca.NodeIssuer, authorityKey, listNumber(-1)),
+		"one with a number of 64 bits":          rawList(ca.NodeIssuer, authorityKey, pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 20}, Value: []byte{2, 9, 0, 0x80, 0, 0, 0, 0, 0, 0, 0}}),
+		"a part":                                rawList(ca.NodeIssuer, authorityKey, listNumber(2), extra(true, 2, 5, 29, 27)),
+		"one of users only":                     rawList(ca.NodeIssuer, authorityKey, listNumber(1), point(append(where, 0x81, 1, 0xff)...)),
+		"one of no distribution point":          rawList(ca.NodeIssuer, authorityKey, listNumber(1), extra(true, 2, 5, 29, 28)),
+		"one with an unknown critical member":   rawList(ca.NodeIssuer, authorityKey, listNumber(1), extra(true, 1, 2, 3)),
+		"one whose entry names another issuer":  foreignEntry(ca),
 		"one without authority key":             rawList(ca.NodeIssuer, listNumber(1)),
 		"one by another key":                    revocationList(ca.NodeIssuer, "a/root", 1),
 		"one by a certificate that is unlisted": revocationList(testca.New("production", "b", now).NodeIssuer, "b/node", 1),
@@ -294,6 +329,19 @@ func TestRevocationListRefuses(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", name, err, identity.BadCert)
 		}
 	}
+}
+
+// foreignEntry is a list with an entry that tells, as only indirect lists do,
+// whose certificate it is of.
+func foreignEntry(ca *testca.Authority) []byte {
+	other := pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 29}, Critical: true, Value: []byte{0x30, 0}}
+	entry := x509.RevocationListEntry{SerialNumber: big.NewInt(1), RevocationTime: now, ExtraExtensions: []pkix.Extension{other}}
+	list := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: now, NextUpdate: now.Add(time.Hour), RevokedCertificateEntries: []x509.RevocationListEntry{entry}}
+	der, err := x509.CreateRevocationList(rand.Reader, list, ca.NodeIssuer, testca.Key("a/node"))
+	if err != nil {
+		panic(err)
+	}
+	return der
 }
 
 func listNumber(n int64) pkix.Extension {

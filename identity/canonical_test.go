@@ -143,19 +143,39 @@ func TestUnmarshalStrictBoundsNesting(t *testing.T) {
 	}
 }
 
+func TestUnmarshalStrictBoundsMembers(t *testing.T) {
+	object := func(n int) []byte {
+		var text strings.Builder
+		for i := range n {
+			fmt.Fprintf(&text, `,"%d":0`, i)
+		}
+		return []byte("{" + text.String()[1:] + "}")
+	}
+	if err := identity.UnmarshalStrict(object(1<<18), new(struct{})); err != nil {
+		t.Errorf("2^18 members: %v", err)
+	}
+	if err := identity.UnmarshalStrict(object(1<<18+1), new(struct{})); identity.CodeOf(err) != identity.Malformed {
+		t.Errorf("one more: got %v, want %s", err, identity.Malformed)
+	}
+}
+
 func TestUnmarshalStrict(t *testing.T) {
 	type thing struct {
 		A int64         `json:"a"`
 		B []thing       `json:"b"`
 		H identity.Hash `json:"h"`
+		P *int          `json:"p"`
+		Q string        `json:"camelCase"`
+		R string
 	}
-	for _, good := range []string{`{}`, ` {"a" : 1} `, `{"x":{"y":[1,{"z":null}]}}`, `{"b":[{"a":1},{"a":2}],"a":3}`, `{"a":1,"aa":2}`} {
+	for _, good := range []string{`{}`, ` {"a" : 1} `, `{"x":{"y":[1,{"z":null}]}}`, `{"b":[{"a":1},{"a":2}],"a":3}`, `{"a":1,"aa":2}`,
+		`{"camelCase":"x","R":"x","p":null}`, `{"X":1,"Xx":{"x":1}}`} {
 		if err := identity.UnmarshalStrict([]byte(good), new(thing)); err != nil {
 			t.Errorf("%s: %v", good, err)
 		}
 	}
 	for _, bad := range []string{
-		``, `{`, `{"a":1}{}`, `{"a":1} x`, `{"a":1}]`, `[1,2`, `{"a":1,"a":1}`, `{"a":1,"A":1}`, `{"x":1,"x":2}`, `{"x":{"y":1,"y":2}}`, `{"b":[{"a":1,"a":2}]}`, `{"a":1,"\u0061":1}`,
+		``, `{`, `{"a":1}{}`, `{"A":1}`, `{"b":[{"A":1}]}`, `{"camelcase":"x"}`, `{"camelCa` + "\u017f" + `e":"x"}`, `{"r":"x"}`, `{"a" : null}`, `{"b":[{"b":null}]}`, `{"a":1} x`, `{"a":1}]`, `[1,2`, `{"a":1,"a":1}`, `{"a":1,"A":1}`, `{"x":1,"x":2}`, `{"x":{"y":1,"y":2}}`, `{"b":[{"a":1,"a":2}]}`, `{"a":1,"\u0061":1}`,
 		`{"k":1,"` + "\u212a" + `":1}`, `{"s":1,"` + "\u017f" + `":1}`, `{"a":"1"}`, `{"a":1.5}`, `{"h":"x"}`, `{"h":null}`, `{"h":5}`, `{"a":}`, `{"a" 1}`, `nul`, strings.Repeat("[", 40) + strings.Repeat("]", 40),
 	} {
 		if err := identity.UnmarshalStrict([]byte(bad), new(thing)); identity.CodeOf(err) != identity.Malformed {

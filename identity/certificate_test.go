@@ -121,7 +121,7 @@ func TestProfile(t *testing.T) {
 		{"accepts an operator", "operator", identity.ClientUse, nil, false},
 		{"accepts fewer names", "databaseservice", identity.ServerUse, names(), false},
 		{"accepts a registry's extras", "registry", identity.ServerUse, names("localhost", "a.localhost"), false},
-		{"accepts a plain common name", "databaseservice", identity.ClientUse, name("db one"), false},
+		{"refuses a plain common name", "databaseservice", identity.ClientUse, name("db-2"), true},
 		{"refuses a client that serves", "client", identity.ServerUse, nil, true},
 		{"refuses an operator that serves", "operator", identity.ServerUse, nil, true},
 		{"refuses a service that signs heads", "databaseservice", identity.SigningUse, nil, true},

@@ -167,6 +167,12 @@ func TestFolderLoadRefuses(t *testing.T) {
 		{"a key that the group may read", "databaseservice", mode(identity.KeyFile, 0o640), is(identity.ErrFileMode)},
 		{"a key that others may read", "databaseservice", mode(identity.KeyFile, 0o604), is(identity.ErrFileMode)},
 		{"a key that others may write", "databaseservice", mode(identity.KeyFile, 0o602), is(identity.ErrFileMode)},
+		{"a bundle that others may write", "databaseservice", mode(identity.BundleFile, 0o646), is(identity.ErrFileMode)},
+		{"a document that the group may write", "databaseservice", mode(identity.DocumentFile, 0o664), is(identity.ErrFileMode)},
+		{"a certificate that others may write", "databaseservice", mode(identity.CertFile, 0o666), is(identity.ErrFileMode)},
+		{"a signing certificate that the group may write", "registry", mode(identity.SigningCertFile, 0o660), is(identity.ErrFileMode)},
+		{"a folder that the group may write", "databaseservice", mode("", 0o770), is(identity.ErrFileMode)},
+		{"a folder that others may write", "databaseservice", mode("", 0o777), is(identity.ErrFileMode)},
 		{"a signing key that others may read", "registry", mode(identity.SigningKeyFile, 0o644), is(identity.ErrFileMode)},
 		{"no key", "databaseservice", remove(identity.KeyFile), is(fs.ErrNotExist)},
 		{"no certificate", "databaseservice", remove(identity.CertFile), is(fs.ErrNotExist)},
@@ -197,6 +203,7 @@ func TestFolderLoadRefuses(t *testing.T) {
 		{"another network in the document", "databaseservice", edit(`"network": "production"`, `"network": "development"`), code(identity.WrongNetwork)},
 		{"another domain in the document", "databaseservice", edit(`"domain": "netget.internal"`, `"domain": "example.org"`), code(identity.WrongNetwork)},
 		{"another node in the document", "databaseservice", edit("databaseservice/one", "databaseservice/two"), code(identity.Binding)},
+		{"another type in the document", "databaseservice", edit(`"type": "service"`, `"type": "operator"`), code(identity.Malformed)},
 		{"an identity of another network in the document", "databaseservice", edit("spiffe://production.", "spiffe://development."), code(identity.WrongNetwork)},
 	}
 	for _, row := range rows {

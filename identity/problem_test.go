@@ -49,6 +49,8 @@ func TestParseProblem(t *testing.T) {
 		{"a problem document", 403, "", string(text), identity.Denied, 0},
 		{"a document with the class of another status", 400, "", `{"code":"limits"}`, identity.Limits, 0},
 		{"an unknown class", 403, "", `{"code":"whatever"}`, identity.Denied, 0},
+		{"a class in a member of another case", 403, "", `{"Code":"limits"}`, identity.Denied, 0},
+		{"two classes", 403, "", `{"code":"limits","code":"time"}`, identity.Denied, 0},
 		{"no document", 503, "7", "<html>", identity.Unavailable, 7 * time.Second},
 		{"too many requests", 429, "1", "", identity.Busy, time.Second},
 		{"a long wait", 429, "999999", "", identity.Busy, time.Hour},

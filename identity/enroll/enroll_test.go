@@ -24,7 +24,7 @@ func TestEnroll(t *testing.T) {
 	for _, service := range []string{"databaseservice", "client", "operator", "registry"} {
 		t.Run(service, func(t *testing.T) {
 			f := newFakeCA(t)
-			mark := &identity.RegistryMark{Version: 7, Made: 5}
+			mark := &identity.RegistryMark{Version: 7, Root: identity.Hash{1}, Log: identity.Hash{2}, Made: 5}
 			f.entries = []identity.RegistryEntry{{Registry: f.ca.ID("registry", "one"), Addresses: []string{"https://127.0.0.1:8438"}, Mark: mark}}
 			id := f.ca.ID(service, "n-1")
 			folder := identity.NewFolder(filepath.Join(t.TempDir(), "new", "identity"))
@@ -182,7 +182,7 @@ func TestEnrollWritesNothingOfAWrongReply(t *testing.T) {
 			a.SigningCertificate = f.signing(f.ca.ID("registry", "two"), q.SigningCSR)
 		}, identity.Binding},
 		{"no signing certificate", func(_ *fakeCA, a *answer, _ ask) { a.SigningCertificate = nil }, identity.BadCert},
-		{"no certificate", func(_ *fakeCA, a *answer, _ ask) { a.Certificate = nil }, identity.BadCert},
+		{"no certificate", func(_ *fakeCA, a *answer, _ ask) { a.Certificate = [][]byte{} }, identity.BadCert},
 		{"a certificate without its issuer", func(_ *fakeCA, a *answer, _ ask) { a.Certificate = a.Certificate[:1] }, identity.BadCert},
 		{"a certificate that breaks the profile", func(f *fakeCA, a *answer, q ask) {
 			a.Certificate[0] = f.ca.Leaf(f.ca.ID("registry", "one"), publicKey(q.CSR), func(c *x509.Certificate) { c.DNSNames = []string{"example.org"} }).Raw
@@ -201,6 +201,13 @@ func TestEnrollWritesNothingOfAWrongReply(t *testing.T) {
 		{"a bundle of the same name and another root", func(_ *fakeCA, a *answer, _ ask) { a.BundleDocument = other.BundleDocument() }, identity.WrongNetwork},
 		{"another nid", func(_ *fakeCA, a *answer, _ ask) { a.NID = identity.NID(other.Root) }, identity.WrongNetwork},
 		{"a second root without hand-over", func(_ *fakeCA, a *answer, _ ask) { a.Roots = append(a.Roots, other.Root.Raw) }, identity.BadCert},
+		{"another first root that hands over to the token's", func(f *fakeCA, a *answer, _ ask) {
+			a.Roots, a.Handovers = [][]byte{other.Root.Raw, f.ca.Root.Raw}, [][]byte{other.Handover(f.ca)}
+			a.Issuers = append(a.Issuers, other.RegistryIssuer.Raw)
+			a.NID = identity.NID(other.Root)
+		}, identity.WrongNetwork},
+		{"a bundle without issuers", func(_ *fakeCA, a *answer, _ ask) { a.Issuers = [][]byte{} }, identity.Malformed},
+		{"null in place of a list", func(_ *fakeCA, a *answer, _ ask) { a.CRLs = nil }, identity.Malformed},
 		{"a registry of another network", func(_ *fakeCA, a *answer, _ ask) {
 			a.Registries = []identity.RegistryEntry{{Registry: elsewhere.ID("registry", "one"), Addresses: []string{"https://a:1"}}}
 		}, identity.WrongNetwork},
@@ -261,19 +268,44 @@ func TestEnrollTellsWhatTheAuthorityRefused(t *testing.T) {
 	}
 }
 
+// Only an authority that has proved itself may send more than 64 KiB.
 func TestEnrollBoundsTheReply(t *testing.T) {
-	f := newFakeCA(t)
-	f.refuse = func(w http.ResponseWriter, _ *http.Request) {
-		spaces := []byte(strings.Repeat(" ", 1<<20))
-		for range 34 {
-			if _, err := w.Write(spaces); err != nil {
-				return
-			}
+	write := func(status, size int) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(strings.Repeat(" ", size)))
 		}
 	}
-	_, err := enroll.Enroll(t.Context(), enroll.Config{Token: f.token(t, f.ca.ID("databaseservice", "db-1")), Folder: identity.NewFolder(t.TempDir()), Now: fixed})
-	if identity.CodeOf(err) != identity.Limits {
-		t.Errorf("got %v, want %s", err, identity.Limits)
+	renew := func(t *testing.T, f *fakeCA) error {
+		t.Helper()
+		_, err := enroll.Renew(t.Context(), f.source(t, "databaseservice", "db-1"), fixed)
+		return err
+	}
+	join := func(t *testing.T, f *fakeCA) error {
+		t.Helper()
+		_, err := enroll.Enroll(t.Context(), enroll.Config{Token: f.token(t, f.ca.ID("databaseservice", "db-1")), Folder: identity.NewFolder(t.TempDir()), Now: fixed})
+		return err
+	}
+	rows := []struct {
+		name   string
+		call   func(*testing.T, *fakeCA) error
+		answer http.HandlerFunc
+		want   identity.Code
+	}{
+		{"a root of more than 64 KiB", join, write(http.StatusOK, 64<<10+1), identity.Limits},
+		{"a problem of more than 64 KiB", renew, write(http.StatusForbidden, 64<<10+1), identity.Limits},
+		{"a problem of 64 KiB", renew, write(http.StatusForbidden, 64<<10), identity.Denied},
+		{"a reply of more than 64 KiB", renew, write(http.StatusCreated, 1<<20), identity.Malformed},
+		{"a reply of more than 32 MiB", renew, write(http.StatusCreated, 32<<20+1), identity.Limits},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			f := newFakeCA(t)
+			f.refuse = row.answer
+			if err := row.call(t, f); identity.CodeOf(err) != row.want {
+				t.Errorf("got %v, want %s", err, row.want)
+			}
+		})
 	}
 }
 

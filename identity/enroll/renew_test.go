@@ -2,6 +2,7 @@ package enroll_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -112,7 +113,9 @@ func TestRenewRefuses(t *testing.T) {
 		{"a bundle of another nid", func(_ *fakeCA, a *answer, _ ask) { a.BundleDocument = other.BundleDocument() }, identity.WrongNetwork},
 		{"a bundle of another network", func(_ *fakeCA, a *answer, _ ask) { a.BundleDocument = elsewhere.BundleDocument() }, identity.WrongNetwork},
 		{"a second root without hand-over", func(_ *fakeCA, a *answer, _ ask) { a.Roots = append(a.Roots, other.Root.Raw) }, identity.BadCert},
-		{"a bundle without roots", func(_ *fakeCA, a *answer, _ ask) { a.Roots = nil }, identity.Limits},
+		{"a bundle without roots", func(_ *fakeCA, a *answer, _ ask) { a.Roots = [][]byte{} }, identity.Limits},
+		{"a bundle without issuers", func(_ *fakeCA, a *answer, _ ask) { a.Issuers = [][]byte{} }, identity.Malformed},
+		{"null in place of a list", func(_ *fakeCA, a *answer, _ ask) { a.Handovers = nil }, identity.Malformed},
 	}
 	for _, row := range rows {
 		t.Run("refuses "+row.name, func(t *testing.T) {
@@ -219,6 +222,52 @@ func TestBundleKeepsEveryRoot(t *testing.T) {
 	f.set(func(f *fakeCA) { f.edit = nil })
 	if _, err := enroll.Refresh(t.Context(), src, fixed); identity.CodeOf(err) != identity.Rollback {
 		t.Errorf("got %v, want that the lost root is noticed", err)
+	}
+}
+
+// Whoever speaks in the authority's name must not make a revocation undone by
+// leaving the issuer out.
+func TestBundleKeepsIssuersUntilTheyEnd(t *testing.T) {
+	f := newFakeCA(t)
+	src := f.source(t, "client", "alice")
+	victim := f.ca.IssueSigning(f.ca.ID("registry", "one"))
+	list, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
+		Number: big.NewInt(5), ThisUpdate: start, NextUpdate: start.Add(time.Hour),
+		RevokedCertificateEntries: []x509.RevocationListEntry{{SerialNumber: victim.Leaf().SerialNumber, RevocationTime: start}},
+	}, f.ca.RegistryIssuer, testca.Key("a/registry"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.crls = [][]byte{list}
+	if _, err := enroll.Refresh(t.Context(), src, fixed); err != nil {
+		t.Fatal(err)
+	}
+	f.set(func(f *fakeCA) {
+		f.edit = func(a *answer, _ ask) { a.Issuers, a.CRLs = [][]byte{f.ca.NodeIssuer.Raw}, [][]byte{} }
+	})
+	if _, err := enroll.Refresh(t.Context(), src, fixed); err != nil {
+		t.Fatal(err)
+	}
+	b := src.Identity().Bundle
+	cert, err := b.Verify(victim.Leaf(), victim.Issuer(), identity.SigningUse)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.CheckRevoked(cert); identity.CodeOf(err) != identity.Revoked || len(b.Issuers()) != 2 {
+		t.Errorf("the lost issuer's certificate: got %v, %d issuers", err, len(b.Issuers()))
+	}
+	current := *src.Identity()
+	if src, err = identity.NewMemorySource(&current); err != nil {
+		t.Fatal(err)
+	}
+	over := f.ca.RegistryIssuer.NotAfter.Add(identity.ClockSkew + time.Second)
+	f.set(func(f *fakeCA) { f.now = func() time.Time { return over } })
+	b, err = enroll.Bundle(t.Context(), src, func() time.Time { return over })
+	if err == nil && (len(b.Issuers()) != 1 || len(b.CRLs()) != 0) {
+		t.Errorf("%d issuers and %d lists are left after the end", len(b.Issuers()), len(b.CRLs()))
+	}
+	if err != nil {
+		t.Error(err)
 	}
 }
 
