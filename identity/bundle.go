@@ -123,6 +123,7 @@ func (r *RegistryEntry) check(td TrustDomain) error {
 	if m == nil {
 		return nil
 	}
+	// The root of a map without services is zero, a log's is not.
 	if m.Version < 1 || m.Version > maxInteger || m.Made < 0 || m.Made > maxInteger || m.Log.IsZero() {
 		return Refuse(Malformed, "the mark of %s is of no head", r.Registry)
 	}

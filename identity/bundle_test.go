@@ -24,7 +24,7 @@ func TestBundleRoundTrip(t *testing.T) {
 	d.Roots, d.Handovers = append(d.Roots, next.Root.Raw), append(d.Handovers, ca.Handover(next))
 	d.Issuers = append(d.Issuers, next.NodeIssuer.Raw)
 	d.Registries = []identity.RegistryEntry{{Registry: ca.ID("registry", "one"), Addresses: []string{"https://a:1"}}, {
-		Registry: ca.ID("registry", "two"), Mark: &identity.RegistryMark{Version: 1<<53 - 1, Root: identity.Hash{1}, Log: identity.Hash{2}},
+		Registry: ca.ID("registry", "two"), Addresses: []string{}, Mark: &identity.RegistryMark{Version: 1<<53 - 1, Log: identity.Hash{2}},
 	}}
 	b, err := identity.NewBundle(d)
 	if err != nil {
@@ -138,7 +138,6 @@ func TestNewBundleRefuses(t *testing.T) {
 		{"a registry's mark of version 2^53", mark(func(m *identity.RegistryMark) { m.Version = 1 << 53 }), identity.Malformed},
 		{"a registry's mark made before 1970", mark(func(m *identity.RegistryMark) { m.Made = -1 }), identity.Malformed},
 		{"a registry's mark made at 2^53", mark(func(m *identity.RegistryMark) { m.Made = 1 << 53 }), identity.Malformed},
-		{"a registry's mark without root", mark(func(m *identity.RegistryMark) { m.Root = identity.Hash{} }), identity.Malformed},
 		{"a registry's mark without log", mark(func(m *identity.RegistryMark) { m.Log = identity.Hash{} }), identity.Malformed},
 		{"a service among the registries", func(d *identity.BundleDocument) {
 			d.Registries = []identity.RegistryEntry{{Registry: ca.ID("databaseservice", "db-1")}}

@@ -201,7 +201,7 @@ func (c *caller) try(ctx context.Context, method, path string, body any) (reply,
 // enrolment is the body of a request to enrol or renew.
 type enrolment struct {
 	Token      string `json:"token,omitempty"`
-	CSR        []byte `json:"csr"`
+	CSR        []byte `json:"csr,omitempty"`
 	SigningCSR []byte `json:"signingCsr,omitempty"`
 }
 

@@ -5,37 +5,39 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"fmt"
 	"net/http"
 	"testing"
 
 	"github.com/neurons-me/netget/discovery"
 	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/internal/vectors"
 )
 
 // What only a registry refuses, at both sides of the edge.
 func TestStatementsAtTheEdge(t *testing.T) {
 	db := func(l *lab) *identity.Credential { return l.ca.Issue(l.ca.ID("databaseservice", "db-1")) }
-	byOperator := func(after int64) func(*testing.T, *lab) *identity.Statement {
-		return func(_ *testing.T, l *lab) *identity.Statement {
+	byOperator := func(after int64) func(*lab) *identity.Statement {
+		return func(l *lab) *identity.Statement {
 			return l.tombstone(l.ca.Issue(l.ca.ID("operator", "olga")), func(s *identity.Tombstone) {
 				s.Node, s.Service, s.Sequence = l.ca.ID("databaseservice", "db-1"), "databaseservice", identity.OperatorSequence
 				s.IAT, s.Exp, s.Epoch = s.IAT+60, s.Exp+60, s.Epoch+after
 			})
 		}
 	}
-	withLeafOf := func(size int) func(*testing.T, *lab) *identity.Statement {
-		return func(t *testing.T, l *lab) *identity.Statement { return l.record(padded(t, l, size), 1) }
+	withLeafOf := func(size int) func(*lab) *identity.Statement {
+		return func(l *lab) *identity.Statement { return l.record(padded(l, size), 1) }
 	}
 	rows := map[string]struct {
-		sign  func(*testing.T, *lab) *identity.Statement
+		sign  func(*lab) *identity.Statement
 		class identity.Code // "": accepted
 	}{
 		"an operator's epoch as late as clocks may differ": {byOperator(60), ""},
 		"an operator's epoch that is later":                {byOperator(61), identity.BadTime},
 		"a certificate of 2 KiB":                           {withLeafOf(discovery.MaxLeafBytes), ""},
 		"a certificate of a byte more":                     {withLeafOf(discovery.MaxLeafBytes + 1), identity.Limits},
-		"a record that ends in a second":                   {func(_ *testing.T, l *lab) *identity.Statement { return l.record(db(l), 1, ending(1)) }, ""},
-		"a record that ends now": {func(_ *testing.T, l *lab) *identity.Statement {
+		"a record that ends in a second":                   {func(l *lab) *identity.Statement { return l.record(db(l), 1, ending(1)) }, ""},
+		"a record that ends now": {func(l *lab) *identity.Statement {
 			s := l.record(db(l), 1, ending(1))
 			l.clock.Add(1)
 			return s
@@ -45,7 +47,7 @@ func TestStatementsAtTheEdge(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t, bundleWith(t), vectorSigned)
 			l.settle()
-			s := row.sign(t, l)
+			s := row.sign(l)
 			before := l.holdings()
 			got := l.dial(s.Certificate().Leaf().Raw, s.Certificate().Issuer().Raw).postStatement(s.Token())
 			if row.class == "" {
@@ -64,8 +66,8 @@ func ending(seconds int64) func(*identity.Record) {
 }
 
 // padded returns a credential whose certificate has exactly so many bytes.
-func padded(t *testing.T, l *lab, size int) *identity.Credential {
-	t.Helper()
+func padded(l *lab, size int) *identity.Credential {
+	l.t.Helper()
 	id := l.ca.ID("databaseservice", "db-1")
 	issue := func(value []byte) *identity.Credential {
 		return l.ca.Issue(id, func(c *x509.Certificate) {
@@ -79,6 +81,41 @@ func padded(t *testing.T, l *lab, size int) *identity.Credential {
 			return cred
 		}
 	}
-	t.Fatalf("no certificate of %d bytes", size)
+	l.t.Fatalf("no certificate of %d bytes", size)
 	return nil
+}
+
+// An operator's tombstones, however many, leave with the operator.
+func TestRevokedOperatorWhoRemovedTwice(t *testing.T) {
+	l := newLab(t, bundleWith(t), vectorSigned)
+	l.settle()
+	db, olga := l.ca.Issue(l.ca.ID("databaseservice", "db-1")), l.ca.Issue(l.ca.ID("operator", "olga"))
+	record := l.record(db, 1)
+	l.hold(vectors.Signed{Token: record.Token(), Certificate: db.Leaf().Raw, Issuer: db.Issuer().Raw})
+	for more := range int64(2) {
+		s := l.tombstone(olga, func(s *identity.Tombstone) {
+			s.Node, s.Service, s.Sequence, s.Epoch = db.ID(), "databaseservice", identity.OperatorSequence, s.Epoch+more
+		})
+		l.hold(vectors.Signed{Token: s.Token(), Certificate: olga.Leaf().Raw, Issuer: olga.Issuer().Raw})
+	}
+	listed(t, l.discover("databaseservice"), db.ID(), record.RID(), false)
+	l.trust(bundleWith(t, l.ca.CRL(1, olga.Leaf())))
+	l.rest()
+	listed(t, l.discover("databaseservice"), db.ID(), record.RID(), true)
+}
+
+// Nothing is done for a caller who has seen a later version than there is.
+func TestStatementsOfCallersWhoAreAhead(t *testing.T) {
+	l := newLab(t, bundleWith(t), vectorSigned)
+	l.settle()
+	db := l.ca.Issue(l.ca.ID("databaseservice", "db-1"))
+	caller, record := l.dial(db.Leaf().Raw, db.Issuer().Raw), l.record(db, 1)
+	before := l.holdings()
+	refused(t, caller.mustSend(caller.message("/v1/records?from=99", discovery.JWSType, []byte(record.Token()))), http.StatusServiceUnavailable, identity.Unavailable)
+	l.unchanged(before)
+	beat := l.neighbour.message("/v1/heartbeats?from=99", "application/json", []byte(beatBody(record.RID(), 1, record.RID())))
+	refused(t, l.neighbour.mustSend(beat), http.StatusServiceUnavailable, identity.Unavailable)
+	l.unchanged(before)
+	body := fmt.Sprintf(`{"k":1,"token":%q}`, record.RID())
+	refused(t, l.neighbour.post("/v1/heartbeats", "application/json", []byte(body)), http.StatusBadRequest, identity.Malformed)
 }

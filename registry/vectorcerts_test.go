@@ -9,23 +9,23 @@ import (
 )
 
 func TestVectorsOfCertificates(t *testing.T) {
-	labs := map[string]*lab{} // by bundle
-	eachVector(t, vectors.CertificatesFile, func(sub *testing.T, v vectors.Certificate) {
-		sub.Helper()
+	labs, outer := map[string]*lab{}, t // by bundle
+	eachVector(t, vectors.CertificatesFile, func(t *testing.T, v vectors.Certificate) {
+		t.Helper()
 		if v.Kind == "bundle" || v.Kind == "server" {
 			return // nobody shows those to a server
 		}
 		if labs[string(v.Bundle)] == nil {
-			labs[string(v.Bundle)] = newLab(t, v.Bundle, vectorSigned)
+			labs[string(v.Bundle)] = newLab(outer, v.Bundle, vectorSigned)
 		}
-		l := labs[string(v.Bundle)].in(sub)
+		l := labs[string(v.Bundle)].in(t)
 		l.clock.Store(vectorSigned)
 		if v.Now != 0 {
 			l.clock.Store(v.Now)
 		}
 		caller, before := l.dial(v.Certificate, v.Issuer), l.holdings()
 		if v.Kind == "client" && v.Class == "" {
-			want(sub, caller.get("/v1/head"), http.StatusOK)
+			want(t, caller.get("/v1/head"), http.StatusOK)
 			return
 		}
 		class := v.Class

@@ -182,8 +182,13 @@ var vectorKeys = sync.OnceValue(func() map[string]crypto.Signer {
 		testca.Key("specimen"), testca.EdKey("specimen"), testca.EdKey("db-1"), testca.Key("vectors/ca-server"),
 	}
 	for _, name := range [][2]string{
-		{"databaseservice", "db-1"}, {"databaseservice", "db-2"}, {"client", "carl"}, {"client", "reader"},
-		{"operator", "olga"}, {"registry", "r1"}, {"web", "neighbour"},
+		{"databaseservice", "db-1"},
+		{"databaseservice", "db-2"},
+		{"client", "carl"},
+		{"client", "reader"},
+		{"operator", "olga"},
+		{"registry", "r1"},
+		{"web", "neighbour"},
 	} {
 		id := ca.ID(name[0], name[1]).String()
 		keys = append(keys, testca.Key("vectors/"+id), testca.Key("vectors/signing/"+id), testca.Key("another/"+id))

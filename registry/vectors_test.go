@@ -45,17 +45,18 @@ func TestVectorsOfRecords(t *testing.T) {
 		if v.TokenGzip != nil {
 			v.Token = unzipped(t, v.TokenGzip)
 		}
-		switch v.Class {
-		case "":
+		if v.Class == "" {
 			acceptRecord(t, v)
-		case identity.BadCert, identity.Revoked:
-			shutOut(t, v)
-		default:
-			l := shared.lab(t, v)
-			before := l.holdings()
-			refuseRecord(l, v, &before)
-			l.unchanged(before)
+			return
 		}
+		if v.Class == identity.BadCert || v.Class == identity.Revoked {
+			shutOut(t, v)
+			return
+		}
+		l := shared.lab(t, v)
+		before := l.holdings()
+		refuseRecord(l, v, &before)
+		l.unchanged(before)
 	})
 	shared.close()
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -21,8 +22,23 @@ type registryProcess struct {
 }
 
 // startRegistry starts the registry on its store and port and waits for its
-// ready line. It returns how long that took.
+// ready line. It returns how long that took. Somebody else may have taken the
+// port meanwhile; then it starts on another one.
 func (w *crashWorld) startRegistry(t *testing.T) time.Duration {
+	t.Helper()
+	took, ready := w.tryStart(t)
+	if !ready && strings.Contains(w.registry.finalLog(), "address already in use") {
+		w.address = "127.0.0.1:0"
+		took, ready = w.tryStart(t)
+	}
+	if !ready {
+		t.Fatalf("the registry did not become ready\n%s", w.registry.finalLog())
+	}
+	return took
+}
+
+// tryStart starts the registry and reports whether it became ready.
+func (w *crashWorld) tryStart(t *testing.T) (took time.Duration, ready bool) {
 	t.Helper()
 	path, err := exec.LookPath("netget-registry") // this test binary, see TestMain
 	if err != nil {
@@ -42,16 +58,14 @@ func (w *crashWorld) startRegistry(t *testing.T) time.Duration {
 	}
 	w.registry = p
 	tooLate := time.AfterFunc(startLimit, p.kill)
+	defer tooLate.Stop()
 	lines := bufio.NewScanner(out)
-	ready := lines.Scan()
-	took := time.Since(began)
-	tooLate.Stop()
 	var line struct{ Address string }
-	if !ready || json.Unmarshal(lines.Bytes(), &line) != nil {
-		t.Fatalf("the registry did not become ready\n%s", p.finalLog())
+	if !lines.Scan() || json.Unmarshal(lines.Bytes(), &line) != nil {
+		return 0, false
 	}
 	w.address = line.Address
-	return took
+	return time.Since(began), true
 }
 
 // kill ends the process as kill -9 does.

@@ -82,6 +82,10 @@ func TestEnrollRefusesBeforeAnythingIsSent(t *testing.T) {
 	if err := os.WriteFile(blocked, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	shared := t.TempDir()
+	if err := os.Chmod(shared, 0o770); err != nil { //nolint:gosec // what is to be refused
+		t.Fatal(err)
+	}
 	late := func() time.Time { return start.Add(10 * time.Minute) }
 	rows := []struct {
 		name string
@@ -97,6 +101,9 @@ func TestEnrollRefusesBeforeAnythingIsSent(t *testing.T) {
 		{"a folder that cannot be made", enroll.Config{Folder: identity.NewFolder(filepath.Join(blocked, "x")), Now: fixed}, func(err error) bool {
 			_, ok := errors.AsType[*fs.PathError](err)
 			return ok
+		}},
+		{"a folder that the group may write", enroll.Config{Folder: identity.NewFolder(shared), Now: fixed}, func(err error) bool {
+			return errors.Is(err, identity.ErrFileMode)
 		}},
 		{"no folder", enroll.Config{Now: fixed}, func(err error) bool { return identity.CodeOf(err) == identity.Malformed }},
 	}

@@ -29,7 +29,7 @@ type call struct {
 	tls    *tls.Config
 	method string
 	url    string
-	body   any // encoded as JSON; nil for none
+	body   any   // encoded as JSON; nil for none
 	status int   // the one that means success
 	limit  int64 // bytes of the reply; 0: maxReplyBytes
 }

@@ -87,7 +87,7 @@ func folderHint(err error) string {
 	case errors.Is(err, identity.ErrNoIdentity):
 		return "enrol first with a join token ('enroll TOKEN'), or name the folder with --identity DIR"
 	case errors.Is(err, identity.ErrFileMode):
-		return "make the file readable by its owner alone: chmod 600 FILE"
+		return "leave the file to its owner alone: chmod 600 FILE, or chmod 700 for a folder"
 	case errors.Is(err, identity.ErrIdentityExists):
 		return "use the identity that is there, choose another folder with --identity DIR, or replace it with --force"
 	}

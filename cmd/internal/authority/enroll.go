@@ -7,7 +7,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
-	"encoding/hex"
 	"fmt"
 	"net/url"
 
@@ -137,12 +136,4 @@ func credential(key crypto.Signer, chain [][]byte) (*identity.Credential, error)
 		return nil, err
 	}
 	return identity.NewCredential(key, leaf, issuer)
-}
-
-// RootSHA256 returns the fingerprint of a network's present root, as join
-// tokens carry it: SHA-256 of its DER in hexadecimal.
-func RootSHA256(b *identity.Bundle) string {
-	roots := b.Roots()
-	sum := identity.Thumbprint(roots[len(roots)-1])
-	return hex.EncodeToString(sum[:])
 }

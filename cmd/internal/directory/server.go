@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -82,6 +83,9 @@ func Listen(ctx context.Context, cfg ServerConfig) (s *Server, err error) {
 		return s, explain(err)
 	}
 	if cfg.Dir != "" {
+		if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+			return s, err
+		}
 		if s.admin, err = admin.Listen(cli.AdminSocket(cfg.Dir)); err != nil {
 			return s, err
 		}

@@ -1,31 +1,12 @@
 package command
 
 import (
-	"time"
-
 	"github.com/spf13/cobra"
 
 	"github.com/neurons-me/netget/cmd/internal/authority"
+	"github.com/neurons-me/netget/cmd/internal/enrolment"
 	"github.com/neurons-me/netget/identity"
-	"github.com/neurons-me/netget/internal/cli"
 )
-
-// enrolled says what an identity folder holds now, as netget-client enroll does.
-type enrolled struct {
-	ID         string                   `json:"id"`
-	Network    string                   `json:"network"`
-	Type       string                   `json:"type"`
-	Identity   string                   `json:"identity"` // the folder
-	NotAfter   time.Time                `json:"not_after"`
-	RootSHA256 string                   `json:"root_sha256"`
-	Registries []identity.KnownRegistry `json:"registries"`
-}
-
-func (e enrolled) Names() []string { return []string{e.ID} }
-
-func (e enrolled) Table() cli.Table {
-	return cli.Table{Header: []string{"ID", "IDENTITY", "NOT AFTER"}, Rows: [][]string{{e.ID, e.Identity, text(e.NotAfter)}}}
-}
 
 func (c *commands) enroll() *cobra.Command {
 	var who authority.Applicant
@@ -51,7 +32,7 @@ func (c *commands) enroll() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.Printer().Print(describe(made, out))
+			return c.Printer().Print(enrolment.Describe(made, out))
 		},
 	}
 	c.networkFlag(cmd, &who.Network, "the only one")
@@ -59,14 +40,6 @@ func (c *commands) enroll() *cobra.Command {
 	cmd.Flags().BoolVar(&force, "force", false, "replace the identity that the folder holds")
 	mustHave(cmd, "out")
 	return cmd
-}
-
-func describe(i *identity.Identity, dir string) enrolled {
-	d := i.Document
-	return enrolled{
-		ID: d.ID.String(), Network: d.Network, Type: d.Type, Identity: dir,
-		NotAfter: i.Credential.Leaf().NotAfter, RootSHA256: authority.RootSHA256(i.Bundle), Registries: d.Registries,
-	}
 }
 
 // mustHave requires a flag that was defined just before.
