@@ -37,7 +37,7 @@ func (o *Opener) Node(doc []byte, node identity.NodeID, ask Ask) (*View, error) 
 	if len(a.Records) != 1 || a.Certificates == nil || a.Issuers == nil {
 		return nil, identity.Refuse(identity.Malformed, "an answer about one node with %d records", len(a.Records))
 	}
-	if err := a.Receipt.checkLists(); err != nil {
+	if err := a.checkLists(); err != nil {
 		return nil, err
 	}
 	head, err := o.openSeal(a.Seal, ask)

@@ -104,18 +104,51 @@ func TestRevokedOperatorWhoRemovedTwice(t *testing.T) {
 	listed(t, l.discover("databaseservice"), db.ID(), record.RID(), true)
 }
 
-// Nothing is done for a caller who has seen a later version than there is.
-func TestStatementsOfCallersWhoAreAhead(t *testing.T) {
+// How long a node is remembered follows from all that was ever seen of it.
+func TestRevokedOperatorWhoRemovedNobody(t *testing.T) {
 	l := newLab(t, bundleWith(t), vectorSigned)
 	l.settle()
-	db := l.ca.Issue(l.ca.ID("databaseservice", "db-1"))
-	caller, record := l.dial(db.Leaf().Raw, db.Issuer().Raw), l.record(db, 1)
-	before := l.holdings()
-	refused(t, caller.mustSend(caller.message("/v1/records?from=99", discovery.JWSType, []byte(record.Token()))), http.StatusServiceUnavailable, identity.Unavailable)
-	l.unchanged(before)
-	beat := l.neighbour.message("/v1/heartbeats?from=99", "application/json", []byte(beatBody(record.RID(), 1, record.RID())))
-	refused(t, l.neighbour.mustSend(beat), http.StatusServiceUnavailable, identity.Unavailable)
-	l.unchanged(before)
-	body := fmt.Sprintf(`{"k":1,"token":%q}`, record.RID())
+	db, olga := l.ca.Issue(l.ca.ID("databaseservice", "db-1")), l.ca.Issue(l.ca.ID("operator", "olga"))
+	removal := l.tombstone(olga, func(s *identity.Tombstone) {
+		s.Node, s.Service, s.Sequence, s.IAT, s.Exp = db.ID(), "databaseservice", identity.OperatorSequence, s.IAT+60, s.Exp+60
+	})
+	l.hold(vectors.Signed{Token: removal.Token(), Certificate: olga.Leaf().Raw, Issuer: olga.Issuer().Raw})
+	l.trust(bundleWith(t, l.ca.CRL(1, olga.Leaf())))
+	record := l.record(db, 1)
+	l.hold(vectors.Signed{Token: record.Token(), Certificate: db.Leaf().Raw, Issuer: db.Issuer().Raw})
+	listed(t, l.discover("databaseservice"), db.ID(), record.RID(), true)
+	if got := l.store.Contents().Nodes[db.ID()].GreatestIAT; got != removal.IssuedAt() {
+		t.Errorf("the greatest iat is %d, want %d", got, removal.IssuedAt())
+	}
+}
+
+// Nothing is done for a caller who has seen a later version than there is.
+func TestPostsOfCallersWhoAreAhead(t *testing.T) {
+	for path, mediaType := range map[string]string{"/v1/records": discovery.JWSType, "/v1/heartbeats": "application/json"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel() // the registry waits for 2 s
+			l := newLab(t, bundleWith(t), vectorSigned)
+			l.settle()
+			db := l.ca.Issue(l.ca.ID("databaseservice", "db-1"))
+			record := l.record(db, 1)
+			body := []byte(record.Token())
+			if mediaType != discovery.JWSType {
+				body = []byte(beatBody(record.RID(), 1, record.RID()))
+			}
+			before, caller := l.holdings(), l.dial(db.Leaf().Raw, db.Issuer().Raw)
+			got := caller.mustSend(caller.message(path+"?from=99", mediaType, body))
+			refused(t, got, http.StatusServiceUnavailable, identity.Unavailable)
+			if p := got.problem(t); p.Head != l.catalog.Snapshot().HeadToken() {
+				t.Error("the caller is not told the newest head")
+			}
+			l.unchanged(before)
+		})
+	}
+}
+
+func TestHeartbeatsWithoutRecordID(t *testing.T) {
+	l := newLab(t, bundleWith(t), vectorSigned)
+	l.settle()
+	body := fmt.Sprintf(`{"k":1,"token":%q}`, identity.Hash{1})
 	refused(t, l.neighbour.post("/v1/heartbeats", "application/json", []byte(body)), http.StatusBadRequest, identity.Malformed)
 }

@@ -49,10 +49,10 @@ func TestVectorsOfCertificatesWhileConnected(t *testing.T) {
 		caller := l.dial(v.Certificate, v.Issuer)
 		want(t, caller.get("/v1/head"), http.StatusOK)
 		l.clock.Store(v.Now)
-		l.trust(v.Bundle)
-		class := v.Class
-		if class == identity.BadTime {
-			class = identity.BadCert
+		class := identity.BadCert
+		if v.Class == identity.Revoked {
+			class = v.Class
+			l.trust(v.Bundle)
 		}
 		refused(t, caller.mustSend(caller.request(http.MethodGet, "/v1/head", nil)), statuses[class], class)
 		if !caller.closed {
