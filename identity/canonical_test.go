@@ -159,6 +159,10 @@ func TestUnmarshalStrictBoundsMembers(t *testing.T) {
 	}
 }
 
+type embedded struct {
+	E string `json:"e"`
+}
+
 func TestUnmarshalStrict(t *testing.T) {
 	type thing struct {
 		A int64         `json:"a"`
@@ -167,15 +171,18 @@ func TestUnmarshalStrict(t *testing.T) {
 		P *int          `json:"p"`
 		Q string        `json:"camelCase"`
 		R string
+		embedded
 	}
-	for _, good := range []string{`{}`, ` {"a" : 1} `, `{"x":{"y":[1,{"z":null}]}}`, `{"b":[{"a":1},{"a":2}],"a":3}`, `{"a":1,"aa":2}`,
-		`{"camelCase":"x","R":"x","p":null}`, `{"X":1,"Xx":{"x":1}}`} {
+	for _, good := range []string{
+		`{}`, ` {"a" : 1} `, `{"x":{"y":[1,{"z":null}]}}`, `{"b":[{"a":1},{"a":2}],"a":3}`, `{"a":1,"aa":2}`,
+		`{"camelCase":"x","R":"x","p":null}`, `{"e":"x"}`, `{"embedded":null}`, `{"X":1,"Xx":{"x":1}}`,
+	} {
 		if err := identity.UnmarshalStrict([]byte(good), new(thing)); err != nil {
 			t.Errorf("%s: %v", good, err)
 		}
 	}
 	for _, bad := range []string{
-		``, `{`, `{"a":1}{}`, `{"A":1}`, `{"b":[{"A":1}]}`, `{"camelcase":"x"}`, `{"camelCa` + "\u017f" + `e":"x"}`, `{"r":"x"}`, `{"a" : null}`, `{"b":[{"b":null}]}`, `{"a":1} x`, `{"a":1}]`, `[1,2`, `{"a":1,"a":1}`, `{"a":1,"A":1}`, `{"x":1,"x":2}`, `{"x":{"y":1,"y":2}}`, `{"b":[{"a":1,"a":2}]}`, `{"a":1,"\u0061":1}`,
+		``, `{`, `{"a":1}{}`, `{"A":1}`, `{"E":"x"}`, `{"e":null}`, `{"b":[{"A":1}]}`, `{"camelcase":"x"}`, `{"camelCa` + "\u017f" + `e":"x"}`, `{"r":"x"}`, `{"a" : null}`, `{"b":[{"b":null}]}`, `{"a":1} x`, `{"a":1}]`, `[1,2`, `{"a":1,"a":1}`, `{"a":1,"A":1}`, `{"x":1,"x":2}`, `{"x":{"y":1,"y":2}}`, `{"b":[{"a":1,"a":2}]}`, `{"a":1,"\u0061":1}`,
 		`{"k":1,"` + "\u212a" + `":1}`, `{"s":1,"` + "\u017f" + `":1}`, `{"a":"1"}`, `{"a":1.5}`, `{"h":"x"}`, `{"h":null}`, `{"h":5}`, `{"a":}`, `{"a" 1}`, `nul`, strings.Repeat("[", 40) + strings.Repeat("]", 40),
 	} {
 		if err := identity.UnmarshalStrict([]byte(bad), new(thing)); identity.CodeOf(err) != identity.Malformed {

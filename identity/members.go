@@ -1,16 +1,21 @@
 package identity
 
 import (
+	"cmp"
 	"encoding"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 )
 
-// members are the names that the structs within a type give to their members,
-// by how [fold] maps them. encoding/json would accept any spelling that folds to
-// one of them; whoever compares names byte for byte would not see that member.
-type members map[string][]member
+// members are the names that the structs within a type give to their members.
+// encoding/json would accept any spelling that folds to one of them; whoever
+// compares names byte for byte would not see that member.
+type members struct {
+	known   []member
+	structs []reflect.Type // that were walked
+}
 
 type member struct {
 	name     string
@@ -19,62 +24,68 @@ type member struct {
 
 // check refuses the name of a known member in another spelling, and null for
 // one that cannot be absent in that way.
-func (m members) check(name, folded string, null bool) error {
-	known := m[folded]
-	for _, k := range known {
+func (m *members) check(name string, null bool) error {
+	like := false
+	for _, k := range m.known {
 		if k.name == name && (!null || k.nullable) {
 			return nil
 		}
+		like = like || strings.EqualFold(k.name, name)
 	}
-	if len(known) != 0 {
+	if like {
 		return Refuse(Malformed, "the member %q is null or spelt in another case", clip(name))
 	}
 	return nil
 }
 
-func membersOf(t reflect.Type) members {
-	m := members{}
-	m.add(t, map[reflect.Type]bool{})
+func membersOf(t reflect.Type) *members {
+	m := &members{}
+	m.add(t)
 	return m
 }
 
-func (m members) add(t reflect.Type, seen map[reflect.Type]bool) {
-	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Array || t.Kind() == reflect.Map {
-		if decodesItself(t) {
-			return
-		}
-		t = t.Elem()
-	}
-	if t.Kind() != reflect.Struct || seen[t] || decodesItself(t) {
+func (m *members) add(t reflect.Type) {
+	if decodesItself(t) {
 		return
 	}
-	seen[t] = true
-	for field := range t.Fields() {
-		if field.Tag.Get("json") == "-" || !field.IsExported() && !field.Anonymous {
-			continue
+	switch t.Kind() { //nolint:exhaustive // all the others hold no members
+	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+		m.add(t.Elem())
+	case reflect.Struct:
+		if slices.Contains(m.structs, t) {
+			return
 		}
-		m.addField(field)
-		m.add(field.Type, seen)
+		m.structs = append(m.structs, t)
+		for field := range t.Fields() {
+			m.addField(field)
+		}
 	}
 }
 
-func (m members) addField(field reflect.StructField) {
-	name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-	if name == "" && field.Anonymous {
-		return // its members are those of the struct around it
+func (m *members) addField(field reflect.StructField) {
+	tag := field.Tag.Get("json")
+	if tag == "-" || !field.IsExported() && !field.Anonymous {
+		return
 	}
-	if name == "" {
-		name = field.Name
+	name, _, _ := strings.Cut(tag, ",")
+	if name != "" || !field.Anonymous { // else its members are those of the struct around it
+		m.known = append(m.known, member{cmp.Or(name, field.Name), takesNull(field.Type)})
 	}
-	m[fold(name)] = append(m[fold(name)], member{name, takesNull(field.Type)})
+	m.add(field.Type)
 }
 
 func takesNull(t reflect.Type) bool {
-	return t.Kind() == reflect.Pointer || t.Kind() == reflect.Interface || reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]())
+	if t.Kind() == reflect.Pointer || t.Kind() == reflect.Interface {
+		return true
+	}
+	return t.PkgPath() != "" && reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]())
 }
 
 // decodesItself reports whether a type reads its JSON in its own way.
 func decodesItself(t reflect.Type) bool {
+	if t.PkgPath() == "" {
+		return false // only a type with a name has methods
+	}
 	p := reflect.PointerTo(t)
 	return p.Implements(reflect.TypeFor[json.Unmarshaler]()) || p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }

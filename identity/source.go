@@ -108,7 +108,7 @@ func (s *Source) open() (current *Identity, unlock func(), volatile error) {
 	}
 	disk, err := s.folder.Load()
 	if err != nil {
-		return current, release, nil
+		return current, release, nil //nolint:nilerr // what is there is of no use to anybody
 	}
 	if err := current.checkSame(disk); err != nil {
 		return current, release, err

@@ -7,7 +7,9 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/neurons-me/netget/identity"
@@ -138,6 +140,32 @@ func TestSourceWritesWhatWasInMemory(t *testing.T) {
 	}
 }
 
+// A program that holds the lock for ever, stopped perhaps, is not waited for.
+func TestSourceDoesNotWaitForEver(t *testing.T) {
+	ca := testca.New("production", "a", now)
+	folder := create(t, stored(ca, "databaseservice", "one"))
+	held, err := os.Open(folder.Path(identity.LockFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	if err := syscall.Flock(int(held.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		src, next, start := open(t, folder), stored(ca, "databaseservice", "one"), time.Now()
+		if err := src.Replace(next); err != nil || src.Volatile() == nil || src.Identity() != next {
+			t.Errorf("%v, volatile %v", err, src.Volatile())
+		}
+		if err := folder.Create(next, true); !errors.Is(err, syscall.EWOULDBLOCK) {
+			t.Errorf("a new identity: got %v", err)
+		}
+		if waited := time.Since(start); waited != 20*time.Second {
+			t.Errorf("waited %s for two changes, want 20s", waited)
+		}
+	})
+}
+
 func TestSourceKeepsItsIdentity(t *testing.T) {
 	ca, other := testca.New("production", "a", now), testca.New("production", "b", now)
 	for name, taken := range map[string]*identity.Identity{
@@ -182,7 +210,7 @@ func TestFolderCreateKeepsWhatItCannotReplace(t *testing.T) {
 
 func TestFolderCreateRefusesAFolderOfOthers(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o777); err != nil { //nolint:gosec // what is to be refused
+	if err := os.Chmod(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}
 	folder := identity.NewFolder(dir)

@@ -3,6 +3,7 @@ package identity
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -34,7 +35,7 @@ func UnmarshalStrict(b []byte, v any) error {
 
 // checkMembers walks b, which is valid JSON, and judges the member names of
 // each object: against each other, and against those that the program knows.
-func checkMembers(b []byte, known members) error {
+func checkMembers(b []byte, known *members) error {
 	var open []map[string]struct{} // the names of each open object; nil: an array
 	for i := 0; i < len(b); i++ {
 		switch b[i] {
@@ -90,21 +91,31 @@ func valueOf(b []byte, end int) byte {
 	return 0
 }
 
-func addName(names map[string]struct{}, quoted []byte, null bool, known members) error {
-	var name string
-	if err := json.Unmarshal(quoted, &name); err != nil {
-		return Refuse(Malformed, "decoding a member name: %w", err)
-	}
+func addName(names map[string]struct{}, quoted []byte, null bool, known *members) error {
 	if len(names) == maxOuterMembers {
 		return Refuse(Malformed, "an object of more than %d members", maxOuterMembers)
 	}
-	folded := fold(name)
+	name, folded, err := unquoteName(quoted)
+	if err != nil {
+		return Refuse(Malformed, "decoding a member name: %w", err)
+	}
 	if _, dup := names[folded]; dup {
 		return Refuse(Malformed, "the member %q is repeated", clip(name))
 	}
 	names[folded] = struct{}{}
-	return known.check(name, folded, null)
+	return known.check(name, null)
 }
 
-// fold maps a name as encoding/json does when it looks for its member.
-func fold(name string) string { return strings.ToLower(strings.ToUpper(name)) }
+// unquoteName returns a member name as encoding/json decodes it, and as it
+// folds it in search of its member. Most names are both as they stand.
+func unquoteName(quoted []byte) (name, folded string, err error) {
+	plain := func(c byte) bool { return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '_' }
+	inner := quoted[1 : len(quoted)-1]
+	if !slices.ContainsFunc(inner, func(c byte) bool { return !plain(c) }) {
+		return string(inner), string(inner), nil
+	}
+	if err := json.Unmarshal(quoted, &name); err != nil {
+		return "", "", err
+	}
+	return name, strings.ToLower(strings.ToUpper(name)), nil
+}

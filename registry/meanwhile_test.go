@@ -52,7 +52,7 @@ func TestStatementsThatAreOvertaken(t *testing.T) {
 	}{
 		"revoked before the body":                        {change: revoke, class: identity.Revoked},
 		"over before the body":                           {change: over(vectorSigned + 3600), class: identity.BadTime},
-		"a tombstone whose certificate is over by then":  {tombstone: true, change: over(certEnd), class: identity.BadTime},
+		"a tombstone whose certificate is over by then":  {tombstone: true, change: over(certEnd), class: identity.BadCert},
 		"revoked before its version":                     {change: revoke, waiting: true, class: identity.Revoked},
 		"over before its version":                        {change: over(vectorSigned + 3600), waiting: true, class: identity.BadTime},
 		"a tombstone that is revoked before its version": {tombstone: true, change: revoke, waiting: true, class: identity.Revoked},

@@ -2,7 +2,6 @@ package database
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -23,11 +22,8 @@ func URL(path string) string {
 
 func parseURL(text string) (target, error) {
 	u, err := url.Parse(text)
-	if err != nil { // its text repeats the URL, which may hold a password
-		if parse, ok := errors.AsType[*url.Error](err); ok {
-			err = parse.Err
-		}
-		return target{}, fmt.Errorf("%w: %w", ErrURL, err)
+	if err != nil { // its text repeats parts of the URL, which may hold a password
+		return target{}, fmt.Errorf("%w: it does not parse; write / in a password as %%2F", ErrURL)
 	}
 	switch u.Scheme {
 	case SQLite:
@@ -66,7 +62,17 @@ func parsePostgres(u *url.URL) (target, error) {
 	}
 	return target{
 		engine: Postgres,
-		shown:  u.Redacted(),
+		shown:  shownPostgres(u),
 		open:   func(ctx context.Context) (engine, error) { return openPostgres(ctx, cfg) },
 	}, nil
+}
+
+// shownPostgres returns what errors and logs may tell of a URL: no password, and
+// no parameters, which may be one.
+func shownPostgres(u *url.URL) string {
+	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}
+	if u.User != nil {
+		shown.User = url.User(u.User.Username())
+	}
+	return shown.String()
 }

@@ -83,7 +83,7 @@ func (c *Catalog) admit(token string, peer *identity.Certificate) (*identity.Sta
 // because it hides every epoch up to it.
 func checkAdmissionTime(s *identity.Statement, now time.Time) error {
 	if err := s.Certificate().CheckTime(now); err != nil {
-		return err
+		return identity.Refuse(identity.BadCert, "the certificate has ended meanwhile: %w", err)
 	}
 	if err := s.CheckTime(now); err != nil {
 		return err

@@ -156,7 +156,7 @@ func refusals() []refusal {
 			synctest.Wait()
 			return token, n
 		}},
-		{"a certificate that has ended", identity.BadTime, func(s scene) (string, *node) {
+		{"a certificate that has ended", identity.BadCert, func(s scene) (string, *node) {
 			n := s.w.as(s.t, s.w.ca.Issue(s.w.ca.ID("billing", "b-2"), func(c *x509.Certificate) { c.NotAfter = s.w.now().Add(time.Minute) }))
 			tomb := n.tombstone(s.t, n.record(s.t, func(r *identity.Record) { r.Exp = r.IAT + 60 }))
 			time.Sleep(3 * time.Minute)

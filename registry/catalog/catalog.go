@@ -46,6 +46,7 @@ type Catalog struct {
 
 	current atomic.Pointer[Snapshot]
 	queue   queue
+	marks   chan markCheck // marks of our own log that somebody else has shown
 	places  places
 	beats   beats
 	stats   counters
@@ -92,6 +93,7 @@ func New(cfg Config) (*Catalog, error) {
 		pace:   rate.NewLimiter(versionRate, versionBurst),
 	}
 	c.queue.wake = make(chan struct{}, 1)
+	c.marks = make(chan markCheck)
 	c.places.byNode = map[identity.NodeID]*place{}
 	c.beats.cells = map[identity.Hash]*cell{}
 	c.beats.dirty = map[identity.NodeID]dirtyBeat{}

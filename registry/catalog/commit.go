@@ -35,6 +35,9 @@ func (c *Catalog) cycle(ctx context.Context, entries []*entry) error {
 		return err
 	}
 	for c.doubt == nil {
+		if err := c.judgeMarks(); err != nil {
+			return err
+		}
 		b, err := c.gather(ctx)
 		if err != nil {
 			return err
@@ -50,6 +53,8 @@ func (c *Catalog) cycle(ctx context.Context, entries []*entry) error {
 		if err := c.commit(ctx, p); err != nil {
 			return err
 		}
+		c.keep(ctx)
+		c.forget()
 		c.breathe(ctx)
 		c.carried = append(c.carried, c.queue.take()...)
 	}
@@ -78,6 +83,9 @@ func (c *Catalog) gather(ctx context.Context) (*builder, error) {
 			continue
 		}
 		c.consider(ctx, b, bundle, e)
+	}
+	for node := range b.moves { // their rows name this evidence from now on
+		b.objects = append(b.objects, c.unkept[node].objects...)
 	}
 	return b, nil
 }
@@ -108,7 +116,7 @@ func (c *Catalog) consider(ctx context.Context, b *builder, bundle *identity.Bun
 		c.auditSame(ctx, e)
 		e.answer(c.outcome(s, known.applied, false), nil)
 	case superseded:
-		if news || next.iat != known.iat {
+		if base.state == known.state && (news || next.iat != known.iat) {
 			c.remember(b, next, s, news)
 		}
 		e.answer(nil, &SupersededError{base.state})
@@ -121,9 +129,7 @@ func (c *Catalog) consider(ctx context.Context, b *builder, bundle *identity.Bun
 func (c *Catalog) put(b *builder, old, next *place, e *entry) {
 	if err := b.put(old, next, e); err != nil {
 		e.answer(nil, err)
-		return
 	}
-	b.objects = append(b.objects, c.unkept[next.state.Node()].objects...)
 }
 
 // checkAgain repeats what may have changed while the statement waited.

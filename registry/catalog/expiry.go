@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"container/heap"
+	"slices"
 
 	"github.com/neurons-me/netget/identity"
 )
@@ -27,6 +28,16 @@ func (e *expiries) first() (at int64, ok bool) {
 		return 0, false
 	}
 	return e.heap[0].at, true
+}
+
+// compact drops entries that hold no longer, once they are the most.
+func (e *expiries) compact(listed int, holds func(expiry) bool) {
+	const spare = 1024
+	if len(e.heap) < 2*listed+spare {
+		return
+	}
+	e.heap = slices.DeleteFunc(e.heap, func(x expiry) bool { return !holds(x) })
+	heap.Init(&e.heap)
 }
 
 // due takes the next record that is over at now.

@@ -48,6 +48,46 @@ func (c *Catalog) checkFloors(ctx context.Context) error {
 	return nil
 }
 
+// A markCheck is a mark of this registry's own log, learnt from elsewhere while
+// it runs, that waits for the committer.
+type markCheck struct {
+	mark   identity.RegistryMark
+	judged chan error // buffered: the committer never waits
+}
+
+// CheckMark compares the log with a mark of it that somebody else shows. A mark
+// above the log's end, or beside it, is a [*FloorError], and ends the catalog:
+// another registry, or a later copy of this one, has signed under this identity.
+func (c *Catalog) CheckMark(ctx context.Context, mark identity.RegistryMark) error {
+	m := markCheck{mark, make(chan error, 1)}
+	select {
+	case c.marks <- m:
+		return <-m.judged
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// judgeMarks judges all marks that wait.
+func (c *Catalog) judgeMarks() error {
+	for {
+		select {
+		case m := <-c.marks:
+			if err := c.judgeMark(m); err != nil {
+				return err
+			}
+		default:
+			return nil
+		}
+	}
+}
+
+func (c *Catalog) judgeMark(m markCheck) error {
+	err := c.checkFloor(m.mark, "the network")
+	m.judged <- err
+	return err
+}
+
 func (c *Catalog) checkFloor(mark identity.RegistryMark, where string) error {
 	below := &FloorError{Version: c.state.head.Version, Mark: mark, Where: where}
 	if mark.Version < 1 {

@@ -59,7 +59,7 @@ func (c *Catalog) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.loadPlaces(loaded.Nodes, statements); err != nil {
+	if err := c.loadPlaces(ctx, loaded.Nodes, statements); err != nil {
 		return err
 	}
 	if err := c.rebuild(); err != nil {
@@ -69,8 +69,9 @@ func (c *Catalog) load(ctx context.Context) error {
 }
 
 // loadPlaces makes places of rows.
-func (c *Catalog) loadPlaces(rows []NodeRow, statements map[identity.Hash]*identity.Statement) error {
+func (c *Catalog) loadPlaces(ctx context.Context, rows []NodeRow, statements map[identity.Hash]*identity.Statement) error {
 	for _, row := range rows {
+		c.dropMissing(ctx, &row, statements)
 		p, err := placeOf(row, statements, c.state.head)
 		if err != nil {
 			return err
@@ -84,6 +85,18 @@ func (c *Catalog) loadPlaces(rows []NodeRow, statements map[identity.Hash]*ident
 		}
 	}
 	return nil
+}
+
+// dropMissing takes out of a row what it names besides the state and the store
+// does not hold. Neither is part of any root, so the log goes on; what is gone
+// is evidence, or what a revoked operator's tombstone would uncover.
+func (c *Catalog) dropMissing(ctx context.Context, row *NodeRow, statements map[identity.Hash]*identity.Statement) {
+	for what, rid := range map[string]*identity.Hash{"evidence": &row.Evidence, "hidden": &row.Hidden} {
+		if !rid.IsZero() && statements[*rid] == nil {
+			c.log.LogAttrs(ctx, slog.LevelError, "statement missing in the store", slog.String("node", row.Node.String()), slog.String("what", what), slog.String("rid", rid.String()))
+			*rid = identity.Hash{}
+		}
+	}
 }
 
 // placeOf joins a row with its statements, which were verified.

@@ -57,6 +57,11 @@ func (c *Catalog) commitAll(ctx context.Context) error {
 			return c.cycle(ctx, c.queue.close(identity.Refuse(identity.Unavailable, "the registry is stopping")))
 		case <-c.queue.wake:
 		case <-changed:
+		case m := <-c.marks:
+			timer.Stop()
+			if err := c.judgeMark(m); err != nil {
+				return err
+			}
 		case <-timer.C:
 		}
 		timer.Stop()
@@ -90,7 +95,12 @@ func (c *Catalog) forget() {
 	}
 	c.forgetAt = now.Add(forgetEvery)
 	c.places.forget(now.Unix())
-	c.beats.sweep(c.places.listed())
+	listed := c.places.listed()
+	c.beats.sweep(listed)
+	c.expiries.compact(len(listed), func(x expiry) bool {
+		_, still := listed[x.rid]
+		return still
+	})
 }
 
 // every calls do at each interval until ctx ends.

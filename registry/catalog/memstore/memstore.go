@@ -170,6 +170,11 @@ func (s *Store) Commit(ctx context.Context, b catalog.Batch) error {
 // Keep implements [catalog.Store].
 func (s *Store) Keep(ctx context.Context, objects []catalog.Object, nodes []catalog.NodeRow) error {
 	return s.do(ctx, Keep, func(c *Contents) error {
+		for _, n := range nodes {
+			if have, stored := c.Nodes[n.Node]; stored && (have.State != n.State || have.Applied != n.Applied) {
+				return catalog.ErrConflict
+			}
+		}
 		c.keep(objects, nodes)
 		return nil
 	})
@@ -203,7 +208,9 @@ func (s *Store) Version(ctx context.Context, version int64) (catalog.Version, er
 func (s *Store) SaveBeats(ctx context.Context, beats []catalog.BeatRow) error {
 	return s.do(ctx, SaveBeats, func(c *Contents) error {
 		for _, b := range beats {
-			c.Beats[b.Node] = b
+			if have := c.Beats[b.Node]; have.RID != b.RID || have.Beat.K < b.Beat.K {
+				c.Beats[b.Node] = b
+			}
 		}
 		return nil
 	})
