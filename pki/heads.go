@@ -54,7 +54,12 @@ func (ca *CA) reportHead(ctx context.Context, n *network, peer *identity.Certifi
 		return headReply{}, false, err
 	}
 	mark := head.Mark()
-	return replyOf(&mark), false, ca.keepMark(ctx, n, peer.ID(), mark, report)
+	raised, err := ca.keepMark(ctx, n, known, peer.ID(), mark, report)
+	if err != nil || raised {
+		return replyOf(&mark), false, err
+	}
+	known, err = ca.markOf(ctx, n, peer.ID())
+	return replyOf(known), true, err // another report was faster, and this one is not proven against it
 }
 
 // markOf returns the mark of a registry, of whatever age; nil if there is none.
@@ -76,14 +81,15 @@ func replyOf(mark *identity.RegistryMark) headReply {
 	return headReply{mark.Version, mark.Log}
 }
 
-// keepMark stores a verified mark with what the registry serves.
-func (ca *CA) keepMark(ctx context.Context, n *network, id identity.NodeID, mark identity.RegistryMark, report headReport) error {
+// keepMark stores a mark that was verified against known, with what the
+// registry serves. It reports false when known is not the mark any more.
+func (ca *CA) keepMark(ctx context.Context, n *network, known *identity.RegistryMark, id identity.NodeID, mark identity.RegistryMark, report headReport) (bool, error) {
 	for _, text := range []string{report.CRLs, report.Bundle} {
 		if _, err := identity.ParseHash(text); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return ca.store.raiseMark(ctx, n.name(), markRow{
+	return ca.store.raiseMark(ctx, n.name(), known, markRow{
 		node: id.Label(), mark: mark, seenAt: ca.cfg.Now(), crls: report.CRLs, bundle: report.Bundle,
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/go-chi/chi/v5"
@@ -159,7 +160,7 @@ func (ca *CA) ofAnother(n *network, host string) bool {
 	if err != nil {
 		return true
 	}
-	name := identity.FoldName(u.Hostname())
+	name := strings.TrimSuffix(identity.FoldName(u.Hostname()), ".")
 	if _, err := netip.ParseAddr(name); err == nil || name == "" {
 		return false
 	}
@@ -168,8 +169,8 @@ func (ca *CA) ofAnother(n *network, host string) bool {
 }
 
 // bySNI returns the network that a server name chooses, or nil: that whose
-// trust domain it is or lies in, or of which alone it is an extra name. Without
-// a name it is the only network.
+// trust domain it is or lies in, or of which alone it is one of the extra names;
+// what lies below an extra chooses none. Without a name it is the only network.
 func (ca *CA) bySNI(name string) *network {
 	networks := ca.all()
 	if name == "" && len(networks) == 1 {
@@ -181,7 +182,7 @@ func (ca *CA) bySNI(name string) *network {
 		if name == td || strings.HasSuffix(name, "."+td) {
 			return n
 		}
-		if n.spec.extras.permitsDNS(name) {
+		if slices.Contains(n.spec.extras.DNS, name) {
 			if found != nil {
 				return nil
 			}

@@ -97,19 +97,31 @@ func (s *store) marks(ctx context.Context, network string) (map[string]markRow, 
 	return found, storeError("reading the marks", err)
 }
 
-// raiseMark stores a mark unless a greater one of that registry is there, or
-// one beside it.
-func (s *store) raiseMark(ctx context.Context, network string, m markRow) error {
-	err := s.db.Write(ctx, func(tx *database.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO marks (network, node, version, root, log, made, seen_at, crls, bundle)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-			ON CONFLICT (network, node) DO UPDATE SET version = excluded.version, root = excluded.root,
-				log = excluded.log, made = excluded.made, seen_at = excluded.seen_at,
-				crls = excluded.crls, bundle = excluded.bundle
-			WHERE excluded.version > marks.version OR (excluded.version = marks.version
-				AND excluded.root = marks.root AND excluded.log = marks.log)`,
-			network, m.node, m.mark.Version, m.mark.Root[:], m.mark.Log[:], m.mark.Made, m.seenAt.Unix(), m.crls, m.bundle)
+// raiseMark stores a mark in place of known, against which it was verified, or
+// as the first one when known is nil. It reports false, and changes nothing,
+// when another mark stands there by now: nobody has compared the two.
+func (s *store) raiseMark(ctx context.Context, network string, known *identity.RegistryMark, m markRow) (raised bool, err error) {
+	err = s.db.Write(ctx, func(tx *database.Tx) error {
+		change := replaceMark
+		if known == nil {
+			change = firstMark
+		}
+		n, err := change(ctx, tx, network, known, m)
+		raised = n == 1
 		return err
 	})
-	return storeError("storing a mark", err)
+	return raised && err == nil, storeError("storing a mark", err)
+}
+
+func firstMark(ctx context.Context, tx *database.Tx, network string, _ *identity.RegistryMark, m markRow) (int64, error) {
+	return tx.Exec(ctx, `INSERT INTO marks (network, node, version, root, log, made, seen_at, crls, bundle)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (network, node) DO NOTHING`,
+		network, m.node, m.mark.Version, m.mark.Root[:], m.mark.Log[:], m.mark.Made, m.seenAt.Unix(), m.crls, m.bundle)
+}
+
+func replaceMark(ctx context.Context, tx *database.Tx, network string, known *identity.RegistryMark, m markRow) (int64, error) {
+	return tx.Exec(ctx, `UPDATE marks SET version = $3, root = $4, log = $5, made = $6, seen_at = $7, crls = $8, bundle = $9
+		WHERE network = $1 AND node = $2 AND version = $10 AND root = $11 AND log = $12`,
+		network, m.node, m.mark.Version, m.mark.Root[:], m.mark.Log[:], m.mark.Made, m.seenAt.Unix(), m.crls, m.bundle,
+		known.Version, known.Root[:], known.Log[:])
 }

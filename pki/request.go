@@ -27,6 +27,9 @@ func checkRequest(der []byte, p profile) (*x509.CertificateRequest, error) {
 	if err := identity.CheckKey(request.PublicKey); err != nil {
 		return nil, err
 	}
+	if err := checkEncoding(request); err != nil {
+		return nil, err
+	}
 	switch request.SignatureAlgorithm { //nolint:exhaustive // the two that fit the keys
 	case x509.ECDSAWithSHA256, x509.PureEd25519:
 	default:
@@ -36,6 +39,20 @@ func checkRequest(der []byte, p profile) (*x509.CertificateRequest, error) {
 		return nil, identity.Refuse(identity.BadSignature, "the certificate request's own signature is wrong: %w", err)
 	}
 	return request, checkRequestNames(request, p)
+}
+
+// checkEncoding requires the one encoding of a key (RFC 5480, RFC 8410): the
+// parser of crypto/x509 passes over what is added to it, and a key that was
+// certified before would look like another.
+func checkEncoding(request *x509.CertificateRequest) error {
+	canonical, err := x509.MarshalPKIXPublicKey(request.PublicKey)
+	if err != nil {
+		return identity.Refuse(identity.BadCert, "encoding the request's key: %w", err)
+	}
+	if !bytes.Equal(canonical, request.RawSubjectPublicKeyInfo) {
+		return identity.Refuse(identity.BadCert, "the request's key is not in its one encoding")
+	}
+	return nil
 }
 
 func checkRequestNames(request *x509.CertificateRequest, p profile) error {

@@ -112,10 +112,11 @@ func verifyChain(n *network, shown []*x509.Certificate) (*identity.Certificate, 
 }
 
 // serverCertificate returns the authority's own certificate in a network, made
-// anew from half of its life on. When that fails the old one goes on.
+// anew from half of its life on, and after the clock was set back to before its
+// beginning. When that fails the old one goes on.
 func (ca *CA) serverCertificate(ctx context.Context, n *network) (*tls.Certificate, error) {
 	current := n.server.Load()
-	if current != nil && ca.cfg.Now().Before(halfLife(current.Leaf)) {
+	if current != nil && inFirstHalf(current.Leaf, ca.cfg.Now()) {
 		return current, nil
 	}
 	if current == nil {
@@ -137,8 +138,9 @@ func (ca *CA) serverCertificate(ctx context.Context, n *network) (*tls.Certifica
 	return next, nil
 }
 
-func halfLife(cert *x509.Certificate) time.Time {
-	return cert.NotBefore.Add(cert.NotAfter.Sub(cert.NotBefore) / 2)
+func inFirstHalf(cert *x509.Certificate, now time.Time) bool {
+	half := cert.NotBefore.Add(cert.NotAfter.Sub(cert.NotBefore) / 2)
+	return !now.Before(cert.NotBefore) && now.Before(half)
 }
 
 func (ca *CA) makeServerCertificate(ctx context.Context, n *network) (*tls.Certificate, error) {

@@ -67,10 +67,14 @@ func useToken(ctx context.Context, tx *database.Tx, network, jti string, end tim
 	return n == 1, err
 }
 
-// purgeTokens forgets used tokens that are over: they would be refused for
-// that. It waits a day longer, for clocks that are set back.
+// tokenMemory is for how long a used token is remembered after its end. A token
+// that is over is refused anyway, but a clock that jumps ahead and is set right
+// would bring one back of which nobody knows any more.
+const tokenMemory = 365 * 24 * time.Hour
+
+// purgeTokens forgets used tokens that are long over.
 func purgeTokens(ctx context.Context, tx *database.Tx, now time.Time) error {
-	_, err := tx.Exec(ctx, `DELETE FROM used_tokens WHERE expires_at <= $1`, now.Add(-maxTokenLife).Unix())
+	_, err := tx.Exec(ctx, `DELETE FROM used_tokens WHERE expires_at <= $1`, now.Add(-tokenMemory).Unix())
 	return err
 }
 

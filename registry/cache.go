@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,12 +55,11 @@ type entry struct {
 	latest atomic.Pointer[sealed]
 }
 
-// A sealed is an entry under one head.
+// A sealed is what an entry gets under one head. The body is not copied into
+// it: a response that is read slowly would keep the copy of its version alive.
 type sealed struct {
 	snapshot *catalog.Snapshot
 	tail     []byte // without the closing brace
-	plain    []byte
-	gzip     func() ([]byte, error)
 }
 
 // entry returns what is cached under a key, made of the very thing that counts
@@ -98,7 +96,7 @@ func (e *entry) fill(c *cache, encode func() ([]byte, error)) error {
 	return e.failed
 }
 
-// under returns the entry under the head of s.
+// under returns what the entry gets under the head of s.
 func (e *entry) under(c *cache, s *catalog.Snapshot, tail func() ([]byte, error)) (*sealed, error) {
 	if known := e.latest.Load(); known != nil && known.snapshot == s {
 		return known, nil
@@ -107,23 +105,18 @@ func (e *entry) under(c *cache, s *catalog.Snapshot, tail func() ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
-	plain := slices.Concat(e.body, end, []byte(closing))
-	made := &sealed{snapshot: s, tail: end, plain: plain}
-	made.gzip = sync.OnceValues(func() ([]byte, error) {
-		p, err := e.packed()
-		if err != nil {
-			return nil, err
-		}
-		whole := slices.Concat(p.begin, p.end(end, []byte(closing)))
-		c.bytes.Add(int64(len(whole)))
-		return whole, nil
-	})
-	c.bytes.Add(int64(len(plain)))
+	made := &sealed{snapshot: s, tail: end}
+	c.bytes.Add(int64(len(end)))
 	e.latest.Store(made)
 	return made, nil
 }
 
-// A document is an encoded answer that is ready to be sent, in parts.
+// minGzip is from which length of the body on an answer is compressed: below
+// it costs more than it saves, and absent services have short ones.
+const minGzip = 1 << 10
+
+// A document is an encoded answer that is ready to be sent, in parts, of which
+// all answers from one entry share the first.
 type document struct {
 	parts   [][]byte
 	gzipped bool
@@ -140,14 +133,8 @@ func (e *entry) document(c *cache, s *catalog.Snapshot, tail func() ([]byte, err
 	if err != nil {
 		return document{}, err
 	}
-	switch {
-	case !gzip && extra == nil:
-		return document{[][]byte{made.plain}, false}, nil
-	case !gzip:
-		return document{[][]byte{made.plain[:len(made.plain)-1], extra, []byte(closing)}, false}, nil
-	case extra == nil:
-		whole, err := made.gzip()
-		return document{[][]byte{whole}, true}, err
+	if !gzip || len(e.body) < minGzip {
+		return document{[][]byte{e.body, made.tail, extra, []byte(closing)}, false}, nil
 	}
 	p, err := e.packed()
 	if err != nil {

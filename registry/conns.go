@@ -44,7 +44,7 @@ type conns struct {
 
 	mu     sync.Mutex
 	open   map[*conn]struct{} // guarded by mu
-	counts map[netip.Addr]int // guarded by mu; open ones by address
+	counts map[netip.Addr]int // guarded by mu; open ones by [addressOf]
 }
 
 func newConns(most, perAddress int) *conns {
@@ -124,14 +124,22 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// addressOf returns where a connection comes from; zero where that is no IP
-// address.
+// siteBits are the bits of an IPv6 address that its holder cannot choose
+// freely: a network of one site has 64 (RFC 4291 section 2.5.4).
+const siteBits = 64
+
+// addressOf returns where a connection comes from: its IPv4 address or the
+// network of its IPv6 address; zero where it has no IP address.
 func addressOf(c net.Conn) netip.Addr {
 	ap, err := netip.ParseAddrPort(c.RemoteAddr().String())
 	if err != nil {
 		return netip.Addr{}
 	}
-	return ap.Addr().Unmap()
+	addr := ap.Addr().Unmap().WithZone("")
+	if addr.Is4() {
+		return addr
+	}
+	return netip.PrefixFrom(addr, siteBits).Masked().Addr()
 }
 
 type connKey struct{}

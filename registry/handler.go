@@ -39,12 +39,20 @@ func (s *Server) recovered(r *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
-// prepare decides whether a request may go to its route at all, and gives its
-// path the normal form by which everything after decides.
+// prepare decides whether a request may go to its route at all, gives its path
+// the normal form by which everything after decides, and takes its price: also
+// of what is refused here or has no route.
 func (s *Server) prepare(w http.ResponseWriter, r *http.Request) error {
 	c, err := s.callerOf(r)
 	if err != nil {
 		w.Header().Set("Connection", "close")
+		return err
+	}
+	if !strings.HasPrefix(r.URL.Path, "/") {
+		r.URL.Path = "/" + r.URL.Path
+	}
+	r.URL.Path, r.URL.RawPath = path.Clean(r.URL.Path), ""
+	if err := s.charge(c, r); err != nil {
 		return err
 	}
 	if own := connOf(r.Context()); !own.vouched(r.Host) {
@@ -63,10 +71,6 @@ func (s *Server) prepare(w http.ResponseWriter, r *http.Request) error {
 		return tooLarge()
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
-	if !strings.HasPrefix(r.URL.Path, "/") {
-		r.URL.Path = "/" + r.URL.Path
-	}
-	r.URL.Path, r.URL.RawPath = path.Clean(r.URL.Path), ""
 	return nil
 }
 

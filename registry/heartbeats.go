@@ -32,10 +32,6 @@ type beatReply struct {
 
 // postHeartbeat takes a token of the caller's record.
 func (s *Server) postHeartbeat(c *call) error {
-	interval := beatInterval(c.network.catalog.Snapshot(), c.caller.id())
-	if err := s.budgets.of(c.caller.id()).spendBeat(interval, s.cfg.Now()); err != nil {
-		return err
-	}
 	body, err := readTyped(c.r, jsonType, maxBodyBytes)
 	if err != nil {
 		return err

@@ -18,13 +18,18 @@ const (
 	recordBurst = 10
 	beatBurst   = 2 // an interval of the record's heartbeat
 
+	// Of its refusals an identity gets so many into the log; the others are
+	// only counted.
+	entryRate  = 5 // a second
+	entryBurst = 50
+
 	// maxBudgets bounds the identities that are remembered; twice as many
 	// may be for a while.
 	maxBudgets = 32_768
 )
 
 // A budget is what one identity may still do.
-type budget struct{ records, beats, reads *rate.Limiter }
+type budget struct{ records, beats, reads, entries *rate.Limiter }
 
 // budgets hold the budget of each identity that called lately. The table is
 // bounded: when one generation is full it becomes the old one, and who does not
@@ -54,6 +59,7 @@ func (b *budgets) of(id identity.NodeID) *budget {
 			records: rate.NewLimiter(recordRate, recordBurst),
 			beats:   rate.NewLimiter(beatBurst, beatBurst),
 			reads:   rate.NewLimiter(b.reads, b.burst),
+			entries: rate.NewLimiter(entryRate, entryBurst),
 		}
 	}
 	if len(b.now) >= maxBudgets {
@@ -72,15 +78,15 @@ func (e *busyError) Error() string {
 	return fmt.Sprintf("too many requests; free again in %s", e.after)
 }
 
-// spend takes one from a limiter, or returns a [*busyError].
+// spend takes one from a limiter, or returns a [*busyError]. What is refused
+// takes nothing, however many ask at once.
 func spend(l *rate.Limiter, now time.Time) error {
-	r := l.ReserveN(now, 1)
-	wait := r.DelayFrom(now)
-	if wait == 0 {
+	if l.AllowN(now, 1) {
 		return nil
 	}
-	r.CancelAt(now)
-	return &busyError{wait}
+	missing := 1 - l.TokensAt(now)
+	wait := time.Duration(missing / float64(l.Limit()) * float64(time.Second))
+	return &busyError{max(wait, time.Millisecond)} // another may have asked a little later
 }
 
 // spendBeat is [spend] for a heartbeat of a record with that interval.

@@ -15,6 +15,7 @@ import (
 type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
+	unlogged prometheus.Counter
 }
 
 // newMetrics registers what the server counts, and what is read when asked.
@@ -27,8 +28,11 @@ func newMetrics(s *Server) (*metrics, error) {
 			Name: "netget_registry_request_seconds", Help: "How long requests took, by route.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9), // 0.1 ms to 6.5 s
 		}, []string{"route"}),
+		unlogged: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "netget_registry_refusals_unlogged_total", Help: "Refusals without a log entry, because their caller had many.",
+		}),
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.seconds, newState(s)} {
+	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.unlogged, newState(s)} {
 		if err := s.cfg.Metrics.Register(c); err != nil {
 			return nil, fmt.Errorf("registering metrics: %w", err)
 		}

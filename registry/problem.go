@@ -122,8 +122,27 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	_, _ = w.Write(body) // the caller may be gone; there is nobody else to tell
 }
 
+// mayLog reports whether a refusal gets a log entry: each identity has so many,
+// that none can fill the disk or crowd out the others. Connections that belong
+// to nobody any more share the budget of the zero identity.
+func (s *Server) mayLog(c *caller) bool {
+	var id identity.NodeID
+	if c != nil {
+		id = c.id()
+	}
+	if s.budgets.of(id).entries.AllowN(s.cfg.Now(), 1) {
+		return true
+	}
+	s.metrics.unlogged.Inc()
+	return false
+}
+
 // logRefusal writes the audit entry of a refusal.
 func (s *Server) logRefusal(w http.ResponseWriter, r *http.Request, p identity.Problem, err error) {
+	c := connOf(r.Context()).caller.Load()
+	if !s.mayLog(c) {
+		return
+	}
 	level := slog.LevelInfo
 	if counted, ok := w.(*countedWriter); ok && counted.audited {
 		level = slog.LevelDebug
@@ -136,7 +155,7 @@ func (s *Server) logRefusal(w http.ResponseWriter, r *http.Request, p identity.P
 		slog.String("method", r.Method), slog.String("code", string(p.Code)), slog.Int("status", p.Status),
 		slog.String("address", r.RemoteAddr), slog.String("reason", err.Error()),
 	}
-	if c := connOf(r.Context()).caller.Load(); c != nil {
+	if c != nil {
 		attrs = append(attrs, slog.String("network", c.network.name()), slog.String("caller", c.id().String()))
 	}
 	if behind {

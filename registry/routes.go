@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -19,32 +18,44 @@ import (
 var openAPI []byte
 
 // newRoutes mounts the routes of docs/protocol.md section 6. Echo only finds
-// them: who calls was decided before, and what is answered it never sees.
+// them: who calls and who pays was decided before, and what is answered it never
+// sees.
 func (s *Server) newRoutes() http.Handler {
 	e := echo.New()
 	e.IPExtractor = echo.ExtractIPDirect()
 	e.HTTPErrorHandler = func(err error, c echo.Context) { s.fail(c.Response().Writer, c.Request(), err) }
 
-	e.POST("/v1/records", s.route(costsRecord, s.postRecord))
-	e.POST("/v1/heartbeats", s.route(costsByHandler, s.postHeartbeat))
-	e.GET("/v1/services", s.route(costsRead, s.getServices))
-	e.GET("/v1/services/:service", s.route(costsRead, s.getAnswer))
-	e.GET("/v1/services/:service/:node", s.route(costsRead, s.getNode))
-	e.GET("/v1/proof", s.route(costsRead, s.getProof))
-	e.GET("/v1/head", s.route(costsRead, s.getHead))
-	e.GET("/v1/bundle", s.route(costsRead, s.getBundle))
-	e.GET("/openapi.yaml", s.route(costsRead, s.getOpenAPI))
+	e.POST(recordsPath, s.route(s.postRecord))
+	e.POST(heartbeatsPath, s.route(s.postHeartbeat))
+	e.GET("/v1/services", s.route(s.getServices))
+	e.GET("/v1/services/:service", s.route(s.getAnswer))
+	e.GET("/v1/services/:service/:node", s.route(s.getNode))
+	e.GET("/v1/proof", s.route(s.getProof))
+	e.GET("/v1/head", s.route(s.getHead))
+	e.GET("/v1/bundle", s.route(s.getBundle))
+	e.GET("/openapi.yaml", s.route(s.getOpenAPI))
 	return e
 }
 
-// A cost takes one call from the caller's budget.
-type cost func(b *budget, now time.Time) error
+// Routes that have prices of their own.
+const (
+	recordsPath    = "/v1/records"
+	heartbeatsPath = "/v1/heartbeats"
+)
 
-func costsRecord(b *budget, now time.Time) error { return spend(b.records, now) }
-func costsRead(b *budget, now time.Time) error   { return spend(b.reads, now) }
-
-// costsByHandler is for a call whose price the handler finds out.
-func costsByHandler(*budget, time.Time) error { return nil }
+// charge takes a request from its caller's budget. A record and a heartbeat
+// have their own; whatever else is asked costs a read, also where there is no
+// such route.
+func (s *Server) charge(c *caller, r *http.Request) error {
+	b, now := s.budgets.of(c.id()), s.cfg.Now()
+	switch r.Method + r.URL.Path {
+	case http.MethodPost + recordsPath:
+		return spend(b.records, now)
+	case http.MethodPost + heartbeatsPath:
+		return b.spendBeat(beatInterval(c.network.catalog.Snapshot(), c.id()), now)
+	}
+	return spend(b.reads, now)
+}
 
 // A call is one request that may be answered.
 type call struct {
@@ -58,7 +69,7 @@ type call struct {
 }
 
 // route makes a handler of Echo out of ours.
-func (s *Server) route(price cost, handle func(*call) error) echo.HandlerFunc {
+func (s *Server) route(handle func(*call) error) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		if slices.ContainsFunc(ec.ParamValues(), func(v string) bool { return strings.Contains(v, "/") }) {
 			return echo.ErrNotFound // the last parameter takes all that is left of a path
@@ -72,9 +83,6 @@ func (s *Server) route(price cost, handle func(*call) error) echo.HandlerFunc {
 			return identity.Refuse(identity.BadCert, "nobody is known to call")
 		}
 		c.network = c.caller.network
-		if err = price(s.budgets.of(c.caller.id()), s.cfg.Now()); err != nil {
-			return err
-		}
 		if c.query, err = queryOf(c.r); err != nil {
 			return err
 		}

@@ -109,7 +109,8 @@ func (c *Catalog) consider(ctx context.Context, b *builder, bundle *identity.Bun
 	case becomes:
 		c.put(b, known, next, e)
 	case same:
-		if !s.IsTombstone() && !known.listed {
+		// What a revoked operator had hidden is brought back by a version of its own.
+		if base != known || !s.IsTombstone() && !known.listed {
 			c.put(b, known, next, e)
 			return
 		}

@@ -2,10 +2,12 @@ package catalog_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/neurons-me/netget/discovery"
 	"github.com/neurons-me/netget/identity"
 	"github.com/neurons-me/netget/registry/catalog/memstore"
 )
@@ -156,6 +158,22 @@ func TestMarkLearntWhileRunningEndsALogThatWasSetBack(t *testing.T) {
 		}
 		if err := w.stop(); !asFloor(err) || !asFloor(w.catalog.Err()) {
 			t.Errorf("Run returned %v, Err %v: want the floor", err, w.catalog.Err())
+		}
+	})
+}
+
+func TestTombstoneThatARevokedOperatorHidIsAppliedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t)
+		n, op := w.node(t, "billing", "b-1"), w.node(t, "operator", "olga")
+		gone := n.tombstone(t, n.register(t))
+		n.put(t, gone)
+		op.put(t, op.removal(t, gone))
+		w.revoke(t, 1, op.cert)
+		synctest.Wait()
+		out := n.put(t, gone)
+		if !slices.ContainsFunc(w.changes(t, out.Applied), func(c discovery.Change) bool { return c.New == gone.RID() }) {
+			t.Errorf("version %d, which the receipt names, did not apply the tombstone", out.Applied)
 		}
 	})
 }
