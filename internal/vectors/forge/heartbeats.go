@@ -68,7 +68,7 @@ func Heartbeats() vectors.File[vectors.Heartbeat] {
 	good("a token verified down to the one accepted before", 10, 10, last(7))
 	good("the token accepted before, again", 7, 7, last(7))
 	good("a token lower than the one accepted before, which is ignored", 3, 7, func(p *pulse) { last(7)(p); p.v.Now = now + 7*15 })
-	good("the last token of the chain", 1440, 1440, last(1439))
+	good("the last token of the chain", 1440, 1440, func(p *pulse) { last(1439)(p); p.v.Now = now + 1439*15 })
 	good("a token as early as clocks may differ", 10, 10, func(p *pulse) { p.v.Now -= 60 })
 
 	bad("a forged token", identity.BadSignature, 2, func(p *pulse) { p.v.Beat.Token = hashOf("forged") })
@@ -85,7 +85,7 @@ func Heartbeats() vectors.File[vectors.Heartbeat] {
 		p.v.Beat.Token = t
 	})
 	bad("the record's anchor as its first token", identity.BadSignature, 1, func(p *pulse) { p.v.Beat.Token = p.chain.Anchor() })
-	bad("beyond the chain", identity.Limits, 1440, func(p *pulse) { p.v.Beat.K, p.v.Now = 1441, now+1441*15 })
+	bad("beyond the chain", identity.Limits, 1440, func(p *pulse) { p.v.Beat.K, p.v.Now = 1441, now+1439*15 })
 	bad("number 0", identity.Limits, 1, func(p *pulse) { p.v.Beat = identity.Beat{K: 0, Token: p.chain.Anchor()} })
 	bad("from the future, by a second more than clocks may differ", identity.BadTime, 10, func(p *pulse) { p.v.Now -= 61 })
 	bad("for a record that is not the current one", identity.Superseded, 2, func(p *pulse) {
