@@ -48,9 +48,9 @@ type Opener struct {
 type opened struct {
 	statement *identity.Statement
 
-	mu    sync.Mutex
-	beat  identity.Beat // guarded by mu
-	wrong identity.Beat // the last that did not verify; guarded by mu
+	mu   sync.Mutex
+	beat identity.Beat // guarded by mu
+	sent []byte        // the last that was judged; guarded by mu
 }
 
 // NewOpener returns an Opener for the network of b.

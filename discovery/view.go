@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 
@@ -110,24 +111,29 @@ func (o *Opener) node(e entry, heartbeat json.RawMessage, now time.Time, budget 
 }
 
 // take verifies a heartbeat against the greatest that is known of the record,
-// and returns the greatest. It hashes within the budget, and nothing for a
-// token that was found wrong before.
+// and returns the greatest. It hashes within the budget, and nothing for one
+// that was judged before.
 func (k *opened) take(r *identity.Record, heartbeat json.RawMessage, now time.Time, budget *int64) identity.Beat {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if len(heartbeat) == 0 || bytes.Equal(heartbeat, k.sent) {
+		return k.beat
+	}
+	k.sent = bytes.Clone(heartbeat)
 	var sent identity.Beat
-	if len(heartbeat) == 0 || identity.UnmarshalStrict(heartbeat, &sent) != nil || sent == k.wrong {
+	if identity.UnmarshalStrict(heartbeat, &sent) != nil {
 		return k.beat
 	}
 	if *budget -= max(0, min(sent.K, r.Heartbeat.Count)-k.beat.K); *budget < 0 {
+		k.sent = nil
 		return k.beat
 	}
 	beat, err := r.VerifyBeat(sent, k.beat, now)
-	if identity.CodeOf(err) == identity.BadSignature {
-		k.wrong = sent
-	}
-	if err == nil {
+	switch identity.CodeOf(err) { //nolint:exhaustive // all others stay what they are
+	case "":
 		k.beat = beat
+	case identity.BadTime:
+		k.sent = nil // it may be right later
 	}
 	return k.beat
 }

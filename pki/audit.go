@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
 
 	"github.com/neurons-me/netget/identity"
 )
@@ -19,9 +21,31 @@ type audit struct {
 	certs   *prometheus.CounterVec
 	refused *prometheus.CounterVec
 	tokens  *prometheus.CounterVec
+
+	plain, events budget // of the log, so that the many do not hide the few
 }
 
-func newAudit(log *slog.Logger, metrics prometheus.Registerer) (*audit, error) {
+// A budget bounds how many entries of one kind are written.
+type budget struct {
+	limiter *rate.Limiter
+	left    *atomic.Int64 // entries left out since the last one
+}
+
+func newBudget(most limits) budget {
+	return budget{rate.NewLimiter(most.logged, most.loggedAtBurst), new(atomic.Int64)}
+}
+
+// spend reports whether an entry may be written, and how many were left out
+// before it.
+func (b budget) spend() (leftOut int64, ok bool) {
+	if !b.limiter.Allow() {
+		b.left.Add(1)
+		return 0, false
+	}
+	return b.left.Swap(0), true
+}
+
+func newAudit(log *slog.Logger, metrics prometheus.Registerer, most limits) (*audit, error) {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "netget", Subsystem: "ca", Name: name, Help: help}, labels)
 	}
@@ -30,6 +54,8 @@ func newAudit(log *slog.Logger, metrics prometheus.Registerer) (*audit, error) {
 		certs:   counter("certificates_issued_total", "Certificates signed.", "network", "issuer", "use"),
 		refused: counter("refusals_total", "Requests refused, by error class.", "network", "route", "code"),
 		tokens:  counter("tokens_minted_total", "Join tokens made.", "network", "type"),
+		plain:   newBudget(most),
+		events:  newBudget(most),
 	}
 	if metrics == nil {
 		return a, nil
@@ -64,22 +90,49 @@ func (a *audit) minted(ctx context.Context, n *network, id identity.NodeID, jti 
 		slog.String("network", n.name()), slog.String("id", id.String()), slog.String("jti", jti))
 }
 
-// denied notes a refusal, or a failure of our own when err has no class.
+// count counts a refusal.
+func (a *audit) count(n *network, route string, code identity.Code) {
+	a.refused.WithLabelValues(n.name(), route, string(code)).Inc()
+}
+
+// denied notes a refusal, or a failure of our own when err has no class. Each
+// is counted; of very many a second some are left out of the log, and the next
+// entry says how many.
 func (a *audit) denied(ctx context.Context, n *network, route, remote string, err error) {
 	code, level := identity.CodeOf(err), slog.LevelWarn
 	if code == "" {
 		level = slog.LevelError
 	}
+	a.count(n, route, code)
+	event, log := eventOf(err), a.plain
+	if event != "" {
+		log = a.events
+	}
+	leftOut, ok := log.spend()
+	if !ok {
+		return
+	}
 	attrs := []slog.Attr{
 		slog.String("network", n.name()), slog.String("route", route), slog.String("remote", remote),
 		slog.String("code", string(code)), slog.String("reason", err.Error()),
 	}
-	if errors.Is(err, errReuse) {
-		attrs = append(attrs, slog.String("event", "token-reuse"))
+	if event != "" {
+		attrs = append(attrs, slog.String("event", event))
 	}
-	if code == identity.Equivocation || code == identity.Rollback {
-		attrs = append(attrs, slog.String("event", string(code)))
+	if leftOut > 0 {
+		attrs = append(attrs, slog.Int64("left_out", leftOut))
 	}
-	a.refused.WithLabelValues(n.name(), route, string(code)).Inc()
 	a.log.LogAttrs(ctx, level, "request refused", attrs...)
+}
+
+// eventOf names what an operator should look at; "" for a usual refusal.
+func eventOf(err error) string {
+	code := identity.CodeOf(err)
+	switch {
+	case errors.Is(err, errReuse):
+		return "token-reuse"
+	case code == identity.Equivocation || code == identity.Rollback:
+		return string(code)
+	}
+	return ""
 }

@@ -34,6 +34,7 @@ type Config struct {
 	Now              func() time.Time      // nil: the system's clock
 
 	hook func(database.Moment) error // for tests of faults
+	most limits                      // zero: defaultLimits; else for tests
 }
 
 // A CA is an open certificate authority. Its methods may be called
@@ -44,6 +45,8 @@ type CA struct {
 	settings settings
 	store    *store
 	audit    *audit
+
+	strangers *strangers
 
 	creating sync.Mutex // held while a network is made
 	networks atomic.Pointer[[]*network]
@@ -64,10 +67,10 @@ func Open(ctx context.Context, cfg Config) (*CA, error) {
 	if err != nil {
 		return nil, err
 	}
-	ca := &CA{dir: cfg.Dir, cfg: cfg, settings: s, store: st}
+	ca := &CA{dir: cfg.Dir, cfg: cfg, settings: s, store: st, strangers: newStrangers(cfg.most)}
 	networks, err := ca.load()
 	if err == nil {
-		ca.audit, err = newAudit(cfg.Logger, cfg.Metrics)
+		ca.audit, err = newAudit(cfg.Logger, cfg.Metrics, cfg.most)
 	}
 	if err != nil {
 		return nil, errors.Join(err, st.close())
@@ -83,6 +86,9 @@ func (cfg Config) checked(s settings) (Config, error) {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.most == (limits{}) {
+		cfg.most = defaultLimits()
 	}
 	if cfg.URL == "" {
 		cfg.URL = s.URL

@@ -1,6 +1,10 @@
 package pki
 
-import "github.com/neurons-me/netget/internal/database"
+import (
+	"cmp"
+
+	"github.com/neurons-me/netget/internal/database"
+)
 
 // WithHook lets a test break the store.
 func WithHook(cfg Config, hook func(database.Moment) error) Config {
@@ -18,4 +22,14 @@ func VerifyToken(ca *CA, token string) error {
 func CheckRequest(der []byte) error {
 	_, err := checkRequest(der, profile{})
 	return err
+}
+
+// WithLimits lets a test have many connections from one address, or be refused
+// often; 0 leaves a limit as it is.
+func WithLimits(cfg Config, perAddress, refusals, logged int) Config {
+	cfg.most = defaultLimits()
+	cfg.most.perAddress = cmp.Or(perAddress, cfg.most.perAddress)
+	cfg.most.refusalBurst = cmp.Or(refusals, cfg.most.refusalBurst)
+	cfg.most.loggedAtBurst = cmp.Or(logged, cfg.most.loggedAtBurst)
+	return cfg
 }

@@ -24,10 +24,9 @@ func (ca *CA) postEnroll(w http.ResponseWriter, r *http.Request) {
 		ca.refuse(w, r, err)
 		return
 	}
-	n := callOf(r).network
-	enrolment, err := ca.enroll(r.Context(), n, body.Token, body.CSR, body.SigningCSR)
+	enrolment, err := ca.enroll(r.Context(), callOf(r).network, body.Token, body.CSR, body.SigningCSR)
 	if err != nil {
-		ca.audit.denied(r.Context(), n, routeOf(r), r.RemoteAddr, err)
+		ca.denied(r, err)
 		problemOf(err).withToken(err).write(w)
 		return
 	}

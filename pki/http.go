@@ -80,21 +80,27 @@ func (ca *CA) connected(next http.Handler) http.Handler {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
 		c := call{network: n}
 		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
-		if len(r.TLS.PeerCertificates) != 0 {
-			var err error
-			if c.peer, err = ca.peer(n, r); err != nil {
-				ca.refuse(w, r, err)
-				return
-			}
+		peer, err := ca.peer(n, r)
+		if peer == nil && ca.busy(w, r) {
+			return
 		}
+		if err != nil {
+			ca.refuse(w, r, err)
+			return
+		}
+		c.peer = peer
 		ctx := authority.NewContext(context.WithValue(r.Context(), callKey{}, c), n.node.authority)
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
-// peer verifies the caller's certificate at the moment of the request. One
-// that is over is good for asking for its renewal, and for nothing else.
+// peer verifies the caller's certificate at the moment of the request; nil
+// without error when it showed none. One that is over is good for asking for
+// its renewal, and for nothing else.
 func (ca *CA) peer(n *network, r *http.Request) (*identity.Certificate, error) {
+	if len(r.TLS.PeerCertificates) == 0 {
+		return nil, nil //nolint:nilnil // who enrols has no certificate yet
+	}
 	cert, err := verifyChain(n, r.TLS.PeerCertificates)
 	if err != nil {
 		return nil, err
@@ -113,7 +119,7 @@ func (ca *CA) peer(n *network, r *http.Request) (*identity.Certificate, error) {
 
 // refuse answers with the class of an error and writes the reason to the log.
 func (ca *CA) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	ca.audit.denied(r.Context(), callOf(r).network, routeOf(r), r.RemoteAddr, err)
+	ca.denied(r, err)
 	problemOf(err).write(w)
 }
 

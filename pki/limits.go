@@ -2,51 +2,105 @@ package pki
 
 import (
 	"net"
+	"net/netip"
 	"sync"
+
+	"golang.org/x/time/rate"
 )
 
-// A limitedListener has at most so many connections open at once: the next one
-// waits in the kernel's queue.
+// limits are those of an authority as a server. One address is an IPv4 address
+// or an IPv6 network of 64 bits, which is what one stranger has at the least.
+type limits struct {
+	connections   int        // open at once
+	perAddress    int        // of them from one address
+	refusals      rate.Limit // of callers without certificate, a second and address
+	refusalBurst  int
+	logged        rate.Limit // refusals written to the log, a second
+	loggedAtBurst int
+}
+
+func defaultLimits() limits {
+	return limits{
+		connections: 4096, perAddress: 64,
+		refusals: 10, refusalBurst: 100,
+		logged: 20, loggedAtBurst: 200,
+	}
+}
+
+// A limitedListener hands out connections within the limits; what is too much
+// is closed before a byte was read, so that nobody waits for a stranger.
 type limitedListener struct {
 	net.Listener
-	slots  chan struct{}
-	closed chan struct{}
-	once   sync.Once
+	most, perAddress int
+
+	mu     sync.Mutex
+	open   int                  // guarded by mu
+	counts map[netip.Prefix]int // guarded by mu; open ones by address
 }
 
-func limitListener(l net.Listener, most int) *limitedListener {
-	return &limitedListener{Listener: l, slots: make(chan struct{}, most), closed: make(chan struct{})}
+func limitListener(l net.Listener, most limits) *limitedListener {
+	return &limitedListener{Listener: l, most: most.connections, perAddress: most.perAddress, counts: map[netip.Prefix]int{}}
 }
 
-// Accept waits for a connection and for a slot.
+// Accept waits for a connection that may come in.
 func (l *limitedListener) Accept() (net.Conn, error) {
-	select {
-	case l.slots <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		addr := addressOf(conn.RemoteAddr().String())
+		if l.enter(addr) {
+			return &limitedConn{Conn: conn, leave: sync.OnceFunc(func() { l.leave(addr) })}, nil
+		}
+		_ = conn.Close() // nobody was promised anything yet
 	}
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		<-l.slots
-		return nil, err
-	}
-	return &limitedConn{Conn: conn, release: sync.OnceFunc(func() { <-l.slots })}, nil
 }
 
-// Close ends the listener, and an Accept that waits for a slot.
-func (l *limitedListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return l.Listener.Close()
+func (l *limitedListener) enter(addr netip.Prefix) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.open >= l.most || l.counts[addr] >= l.perAddress {
+		return false
+	}
+	l.open++
+	l.counts[addr]++
+	return true
 }
 
-// A limitedConn gives its slot back once, when it is closed.
+func (l *limitedListener) leave(addr netip.Prefix) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open--
+	if l.counts[addr]--; l.counts[addr] == 0 {
+		delete(l.counts, addr)
+	}
+}
+
+// A limitedConn gives its place back once, when it is closed.
 type limitedConn struct {
 	net.Conn
-	release func()
+	leave func()
 }
 
-// Close closes the connection and gives its slot back.
+// Close closes the connection and gives its place to another.
 func (c *limitedConn) Close() error {
-	defer c.release()
+	defer c.leave()
 	return c.Conn.Close()
+}
+
+// addressOf returns where host:port is, as far as one caller can be told from
+// another; zero where that is no IP address.
+func addressOf(remote string) netip.Prefix {
+	ap, err := netip.ParseAddrPort(remote)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	addr := ap.Addr().Unmap().WithZone("")
+	bits := addr.BitLen()
+	if addr.Is6() {
+		bits = 64
+	}
+	prefix, _ := addr.Prefix(bits) // no address is shorter
+	return prefix
 }

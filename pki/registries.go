@@ -102,24 +102,27 @@ func (s *store) marks(ctx context.Context, network string) (map[string]markRow, 
 // when another mark stands there by now: nobody has compared the two.
 func (s *store) raiseMark(ctx context.Context, network string, known *identity.RegistryMark, m markRow) (raised bool, err error) {
 	err = s.db.Write(ctx, func(tx *database.Tx) error {
-		change := replaceMark
-		if known == nil {
-			change = firstMark
+		var n int64
+		var err error
+		switch known {
+		case nil:
+			n, err = firstMark(ctx, tx, network, m)
+		default:
+			n, err = replaceMark(ctx, tx, network, *known, m)
 		}
-		n, err := change(ctx, tx, network, known, m)
 		raised = n == 1
 		return err
 	})
 	return raised && err == nil, storeError("storing a mark", err)
 }
 
-func firstMark(ctx context.Context, tx *database.Tx, network string, _ *identity.RegistryMark, m markRow) (int64, error) {
+func firstMark(ctx context.Context, tx *database.Tx, network string, m markRow) (int64, error) {
 	return tx.Exec(ctx, `INSERT INTO marks (network, node, version, root, log, made, seen_at, crls, bundle)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (network, node) DO NOTHING`,
 		network, m.node, m.mark.Version, m.mark.Root[:], m.mark.Log[:], m.mark.Made, m.seenAt.Unix(), m.crls, m.bundle)
 }
 
-func replaceMark(ctx context.Context, tx *database.Tx, network string, known *identity.RegistryMark, m markRow) (int64, error) {
+func replaceMark(ctx context.Context, tx *database.Tx, network string, known identity.RegistryMark, m markRow) (int64, error) {
 	return tx.Exec(ctx, `UPDATE marks SET version = $3, root = $4, log = $5, made = $6, seen_at = $7, crls = $8, bundle = $9
 		WHERE network = $1 AND node = $2 AND version = $10 AND root = $11 AND log = $12`,
 		network, m.node, m.mark.Version, m.mark.Root[:], m.mark.Log[:], m.mark.Made, m.seenAt.Unix(), m.crls, m.bundle,

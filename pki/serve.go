@@ -17,12 +17,12 @@ import (
 
 // Limits of the server.
 const (
-	maxConnections    = 4096
+	maxStreams        = 16       // requests under way on one HTTP/2 connection
 	maxHeaderBytes    = 12 << 10 // net/http reads 4 KiB more before it refuses
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 15 * time.Second
 	writeTimeout      = 30 * time.Second
-	idleTimeout       = 60 * time.Second
+	idleTimeout       = 5 * time.Second // callers come seldom; a place that is kept for nothing keeps others out
 	drainTimeout      = 10 * time.Second
 	serverCertTimeout = 5 * time.Second
 )
@@ -44,10 +44,11 @@ func (ca *CA) Serve(ctx context.Context, l net.Listener) error {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		ErrorLog:          slog.NewLogLogger(ca.cfg.Logger.Handler(), slog.LevelDebug),
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- server.ServeTLS(limitListener(l, maxConnections), "", "") }()
+	go func() { failed <- server.ServeTLS(limitListener(l, ca.cfg.most), "", "") }()
 	ca.serving.Store(true)
 	defer ca.serving.Store(false)
 	select {

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,11 +56,14 @@ type entry struct {
 	latest atomic.Pointer[sealed]
 }
 
-// A sealed is what an entry gets under one head. The body is not copied into
-// it: a response that is read slowly would keep the copy of its version alive.
+// A sealed is what is sent of an entry under one head. Its parts share the body
+// of the entry unless it is short: a response that is read slowly would keep a
+// copy of its version alive.
 type sealed struct {
 	snapshot *catalog.Snapshot
 	tail     []byte // without the closing brace
+	plain    [][]byte
+	gzip     func() ([][]byte, error)
 }
 
 // entry returns what is cached under a key, made of the very thing that counts
@@ -105,18 +109,54 @@ func (e *entry) under(c *cache, s *catalog.Snapshot, tail func() ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
-	made := &sealed{snapshot: s, tail: end}
-	c.bytes.Add(int64(len(end)))
+	made := &sealed{snapshot: s, tail: end, plain: joined(e.body, end, []byte(closing))}
+	made.gzip = sync.OnceValues(func() ([][]byte, error) {
+		p, err := e.packed()
+		if err != nil {
+			return nil, err
+		}
+		parts := joined(p.begin, p.end(end, []byte(closing)))
+		c.bytes.Add(unshared(parts))
+		return parts, nil
+	})
+	c.bytes.Add(unshared(made.plain))
 	e.latest.Store(made)
 	return made, nil
+}
+
+// maxJoined is up to which length a document is kept and sent in one piece: one
+// write costs less than a copy.
+const maxJoined = 12 << 10
+
+// joined returns the parts of a document, as one if they are short.
+func joined(parts ...[]byte) [][]byte {
+	if lengthOf(parts) > maxJoined {
+		return parts
+	}
+	return [][]byte{slices.Concat(parts...)}
+}
+
+func lengthOf(parts [][]byte) int {
+	length := 0
+	for _, part := range parts {
+		length += len(part)
+	}
+	return length
+}
+
+// unshared returns the bytes that a document does not share with its entry.
+func unshared(parts [][]byte) int64 {
+	if len(parts) == 1 {
+		return int64(len(parts[0]))
+	}
+	return int64(lengthOf(parts[1:]))
 }
 
 // minGzip is from which length of the body on an answer is compressed: below
 // it costs more than it saves, and absent services have short ones.
 const minGzip = 1 << 10
 
-// A document is an encoded answer that is ready to be sent, in parts, of which
-// all answers from one entry share the first.
+// A document is an encoded answer that is ready to be sent, in parts.
 type document struct {
 	parts   [][]byte
 	gzipped bool
@@ -133,12 +173,19 @@ func (e *entry) document(c *cache, s *catalog.Snapshot, tail func() ([]byte, err
 	if err != nil {
 		return document{}, err
 	}
-	if !gzip || len(e.body) < minGzip {
-		return document{[][]byte{e.body, made.tail, extra, []byte(closing)}, false}, nil
+	gzip = gzip && len(e.body) >= minGzip
+	switch {
+	case !gzip && extra == nil:
+		return document{made.plain, false}, nil
+	case !gzip:
+		return document{joined(e.body, made.tail, extra, []byte(closing)), false}, nil
+	case extra == nil:
+		parts, err := made.gzip()
+		return document{parts, true}, err
 	}
 	p, err := e.packed()
 	if err != nil {
 		return document{}, err
 	}
-	return document{[][]byte{p.begin, p.end(made.tail, extra, []byte(closing))}, true}, nil
+	return document{joined(p.begin, p.end(made.tail, extra, []byte(closing))), true}, nil
 }

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -37,8 +38,10 @@ func (s *Server) reportHeads(ctx context.Context, n *network) {
 	for {
 		mark, err := n.report(ctx, a, known)
 		if known = mark; err != nil && ctx.Err() == nil {
-			s.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "the head could not be reported to the certificate authority",
-				slog.String("network", n.name()), slog.String("reason", err.Error()))
+			s.logReport(ctx, n, err)
+		}
+		if _, over := errors.AsType[*catalog.FloorError](err); over {
+			return // the catalog has ended; there is nothing to report any more
 		}
 		select {
 		case <-ctx.Done():
@@ -48,26 +51,37 @@ func (s *Server) reportHeads(ctx context.Context, n *network) {
 	}
 }
 
+// logReport says why a head was not reported, and loudly if this identity has
+// two histories.
+func (s *Server) logReport(ctx context.Context, n *network, err error) {
+	attrs := []slog.Attr{slog.String("network", n.name()), slog.String("reason", err.Error())}
+	_, over := errors.AsType[*catalog.FloorError](err)
+	if code := identity.CodeOf(err); over || code == identity.Equivocation || code == identity.Rollback {
+		s.cfg.Logger.LogAttrs(ctx, slog.LevelError, "another registry, or an older copy of this one, uses this registry identity", attrs...)
+		return
+	}
+	s.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "the head could not be reported to the certificate authority", attrs...)
+}
+
 // report brings the newest head to the authority, whose mark, if it is known
 // already, says from where the log has to go on. It returns the mark after.
 func (n *network) report(ctx context.Context, a authority, known *authorityMark) (*authorityMark, error) {
+	if n.catalog.Snapshot() == nil {
+		return known, nil // not open yet
+	}
 	if known == nil {
-		mark, _, err := a.post(ctx, struct{}{})
+		mark, _, err := n.exchange(ctx, a, struct{}{})
 		if err != nil {
 			return nil, err
 		}
 		known = &mark
 	}
 	for range 2 { // once more where the authority knows of another report
-		snap := n.catalog.Snapshot()
-		if snap == nil {
-			return nil, nil
-		}
-		report, err := n.headReport(snap, known.Version)
+		report, err := n.headReport(n.catalog.Snapshot(), known.Version)
 		if err != nil {
 			return nil, err
 		}
-		mark, elsewhere, err := a.post(ctx, report)
+		mark, elsewhere, err := n.exchange(ctx, a, report)
 		if err != nil {
 			return nil, err
 		}
@@ -76,6 +90,16 @@ func (n *network) report(ctx context.Context, a authority, known *authorityMark)
 		}
 	}
 	return known, nil
+}
+
+// exchange is [authority.post], after which the catalog has judged the mark: a
+// mark that its log does not lead to ends it.
+func (n *network) exchange(ctx context.Context, a authority, report any) (mark authorityMark, elsewhere bool, err error) {
+	mark, elsewhere, err = a.post(ctx, report)
+	if err != nil {
+		return mark, false, err
+	}
+	return mark, elsewhere, n.catalog.CheckMark(ctx, identity.RegistryMark{Version: mark.Version, Log: mark.Log})
 }
 
 // headReport is what the authority needs to verify the head of snap and to see

@@ -104,21 +104,11 @@ func (c *call) service() (string, error) {
 	return name, identity.CheckService(name)
 }
 
-// maxJoined is up to which length a body is sent in one piece.
-const maxJoined = 12 << 10
-
 // send answers with a body that is complete.
 func (c *call) send(status int, mediaType string, body ...[]byte) error {
-	length := 0
-	for _, part := range body {
-		length += len(part)
-	}
-	if len(body) > 1 && length <= maxJoined {
-		body = [][]byte{slices.Concat(body...)} // one write costs less than a copy
-	}
 	h := c.w.Header()
 	h.Set("Content-Type", mediaType)
-	h.Set("Content-Length", strconv.Itoa(length))
+	h.Set("Content-Length", strconv.Itoa(lengthOf(body)))
 	c.w.WriteHeader(status)
 	for _, part := range body {
 		if _, err := c.w.Write(part); err != nil {

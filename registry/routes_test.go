@@ -137,6 +137,9 @@ func TestFromLinksVersions(t *testing.T) {
 
 	for _, path := range []string{"/v1/services/databaseservice", "/v1/services/databaseservice?known=", "/v1/services/nothing"} {
 		for _, gzipped := range []bool{false, true} {
+			if gzipped && path == "/v1/services/nothing" {
+				continue // too short to be compressed
+			}
 			sep := "?"
 			if path[len(path)-1] == '=' {
 				sep = "&"
