@@ -8,11 +8,13 @@ import (
 	"maps"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/neurons-me/netget/identity"
 )
+
+// lockPatience is for how long another program of the identity is waited for.
+const lockPatience = 5 * time.Second
 
 // Marks are what a client remembers of what it has verified, so that nobody
 // can show it an older world: per registry how far its log had come, per node
@@ -172,7 +174,7 @@ func (m *Marks) update(step func(*marks) (changed bool, err error)) error {
 		_, err := step(&m.state)
 		return err
 	}
-	unlock, err := lockFile(m.path + ".lock")
+	unlock, err := identity.TakeLock(m.path+".lock", lockPatience)
 	if err != nil {
 		m.volatile = err
 		_, err = step(&m.state)
@@ -217,30 +219,4 @@ func (s *marks) merge(o marks) {
 			s.CRLs[issuer] = mark
 		}
 	}
-}
-
-const (
-	lockPatience = 5 * time.Second
-	lockPoll     = 10 * time.Millisecond
-)
-
-// lockFile takes an exclusive lock that ends with the process at the latest. A
-// program that holds it for long, stopped perhaps, is not waited for.
-func lockFile(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // beside the caller's own file
-	if err != nil {
-		return nil, err
-	}
-	for waited := time.Duration(0); ; waited += lockPoll {
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if !errors.Is(err, syscall.EWOULDBLOCK) || waited >= lockPatience {
-			break
-		}
-		time.Sleep(lockPoll) // the lock of a file has no channel to wait on
-	}
-	if err != nil {
-		_ = f.Close() // nothing was written
-		return nil, fmt.Errorf("locking %s: %w", path, err)
-	}
-	return func() { _ = f.Close() }, nil // closing unlocks
 }

@@ -45,12 +45,15 @@ func TestNetworksShareNothing(t *testing.T) {
 		newNode(t, w, s, "databaseservice", "in-"+name).register(1)
 	}
 	stranger := testca.New("production", "somebody else's", time.Now())
-	certs := map[string]*tls.Certificate{
-		"production": production.ca.Issue(production.ca.ID("databaseservice", "in-production")).TLS(),
-		"staging":    staging.ca.Issue(staging.ca.ID("databaseservice", "in-staging")).TLS(),
-		"stranger":   stranger.Issue(stranger.ID("databaseservice", "in-production")).TLS(),
-		"signing":    production.ca.IssueSigning(production.ca.ID("registry", "reg-1")).TLS(),
-		"none":       nil,
+	certs := func(nth int) map[string]*tls.Certificate { // each turn has the budget of other identities
+		label := fmt.Sprintf("asking-%d", nth)
+		return map[string]*tls.Certificate{
+			"production": production.ca.Issue(production.ca.ID("databaseservice", label)).TLS(),
+			"staging":    staging.ca.Issue(staging.ca.ID("databaseservice", label)).TLS(),
+			"stranger":   stranger.Issue(stranger.ID("databaseservice", label)).TLS(),
+			"signing":    production.ca.IssueSigning(production.ca.ID("registry", "reg-1")).TLS(),
+			"none":       nil,
+		}
 	}
 	names := map[string]string{ // SNI to the network that it chooses
 		"registry.production.netget.internal": "production",
@@ -70,8 +73,10 @@ func TestNetworksShareNothing(t *testing.T) {
 		"lb.example.org":                           "",
 		s.addr:                                     "",
 	}
-	for cert, shown := range certs {
-		for sni, chosen := range names {
+	turn := 0
+	for sni, chosen := range names {
+		turn++
+		for cert, shown := range certs(turn) {
 			c := as(t, s, sni, shown)
 			for host, of := range hosts {
 				t.Run(fmt.Sprintf("certificate of %s, SNI %s, Host %s", cert, sni, host), func(t *testing.T) {
