@@ -22,22 +22,22 @@ type audit struct {
 	refused *prometheus.CounterVec
 	tokens  *prometheus.CounterVec
 
-	plain, events budget // of the log, so that the many do not hide the few
+	plain, events *budget // of the log, so that the many do not hide the few
 }
 
 // A budget bounds how many entries of one kind are written.
 type budget struct {
 	limiter *rate.Limiter
-	left    *atomic.Int64 // entries left out since the last one
+	left    atomic.Int64 // entries left out since the last one
 }
 
-func newBudget(most limits) budget {
-	return budget{rate.NewLimiter(most.logged, most.loggedAtBurst), new(atomic.Int64)}
+func newBudget(most limits) *budget {
+	return &budget{limiter: rate.NewLimiter(most.logged, most.loggedAtBurst)}
 }
 
 // spend reports whether an entry may be written, and how many were left out
 // before it.
-func (b budget) spend() (leftOut int64, ok bool) {
+func (b *budget) spend() (leftOut int64, ok bool) {
 	if !b.limiter.Allow() {
 		b.left.Add(1)
 		return 0, false

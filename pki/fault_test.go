@@ -134,8 +134,14 @@ func TestKilledInit(t *testing.T) {
 // Connections on which nothing comes are closed, and keep nobody out.
 func TestSilentConnections(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "development")
-	const count = 3000
+	const count, each = 3000, 60
+	l := &claimingListener{Listener: listen(t), claim: func(i int) string {
+		if i >= count {
+			return "192.0.2.1:1"
+		}
+		return fmt.Sprintf("10.0.0.%d:1", i/each)
+	}}
+	w := serveOn(t, initDir(t, "development"), newClock(), l, nil)
 	closed := make(chan error, count)
 	for range count {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", w.addr)

@@ -88,10 +88,20 @@ func initDir(t *testing.T, networks ...string) string {
 
 func serveWorld(t *testing.T, dir string, c *clock, change func(*pki.Config)) *world {
 	t.Helper()
+	return serveOn(t, dir, c, listen(t), change)
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return l
+}
+
+func serveOn(t *testing.T, dir string, c *clock, l net.Listener, change func(*pki.Config)) *world {
+	t.Helper()
 	log := &syncBuffer{}
 	cfg := pki.Config{
 		Dir: dir, URL: "https://" + l.Addr().String(), RenewGrace: pki.DefaultRenewGrace,

@@ -47,10 +47,10 @@ func (ca *CA) Serve(ctx context.Context, l net.Listener) error {
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		ErrorLog:          slog.NewLogLogger(ca.cfg.Logger.Handler(), slog.LevelDebug),
 	}
+	ca.serving.Store(true) // whoever gets an answer finds it ready
+	defer ca.serving.Store(false)
 	failed := make(chan error, 1)
 	go func() { failed <- server.ServeTLS(limitListener(l, ca.cfg.most), "", "") }()
-	ca.serving.Store(true)
-	defer ca.serving.Store(false)
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serving the certificate authority: %w", err)

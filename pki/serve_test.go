@@ -47,6 +47,7 @@ func TestServerNameChoosesTheNetwork(t *testing.T) {
 		"a name around it":            {two, "production.netget.internal.example.org", ""},
 		"none, of the only network":   {one, "", "ca.development.netget.internal"},
 		"an extra":                    {one, "localhost", "ca.development.netget.internal"},
+		"a name below an extra":       {one, "x.localhost", ""},
 		"unknown to the only network": {one, "example.org", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -74,6 +75,9 @@ func TestHostOfAnotherNetwork(t *testing.T) {
 		"[::1]:8439":                         200,
 		"ca.production.netget.internal":      421,
 		"PRODUCTION.netget.internal:1":       421,
+		"ca.production.netget.internal.":     421,
+		"ca.production.netget.internal.:443": 421,
+		"ca.development.netget.internal.":    200,
 	} {
 		req, err := http.NewRequestWithContext(t.Context(), "GET", c.url+"/v1/bundle", nil)
 		if err != nil {
@@ -214,6 +218,12 @@ func TestServerCertificateIsRenewedInProcess(t *testing.T) {
 	second := serverCertificate(t, w)
 	if second.Equal(first) || second.NotAfter.Sub(w.clock.Now()) != 24*time.Hour {
 		t.Errorf("valid until %s", second.NotAfter)
+	}
+	w.clock.Advance(72 * time.Hour)
+	serverCertificate(t, w)
+	w.clock.Advance(-72 * time.Hour)
+	if third := serverCertificate(t, w); third.NotBefore.After(w.clock.Now()) {
+		t.Errorf("after the clock was set back: valid from %s", third.NotBefore)
 	}
 }
 

@@ -24,7 +24,7 @@ CREATE TABLE certificates (
 CREATE INDEX certificates_by_node ON certificates (network, service, node);
 CREATE INDEX certificates_by_spki ON certificates (network, spki);
 
--- Ids of join tokens that were used, kept until the token is over.
+-- Ids of join tokens that were used, kept for a year after the token is over.
 CREATE TABLE used_tokens (
     network    TEXT   NOT NULL,
     jti        TEXT   NOT NULL,
