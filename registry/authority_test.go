@@ -24,6 +24,7 @@ type fakeAuthority struct {
 	mu        sync.Mutex
 	mark      *identity.RegistryMark // guarded by mu
 	intrusion func(*fakeAuthority)   // guarded by mu; runs once before a report
+	class     identity.Code          // guarded by mu; reports are refused with it unless empty
 }
 
 // newFakeAuthority serves the authority of w and names it in w's identity.
@@ -73,6 +74,10 @@ func (a *fakeAuthority) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	status, what := a.take(body)
+	if a.class != "" && what != "asked" {
+		a.refuse(w, what)
+		return
+	}
 	mark := identity.RegistryMark{}
 	if a.mark != nil {
 		mark = *a.mark
@@ -80,6 +85,15 @@ func (a *fakeAuthority) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(map[string]any{"version": mark.Version, "log": mark.Log})
+	a.reports <- what
+}
+
+// refuse answers with the class; a.mu is held.
+func (a *fakeAuthority) refuse(w http.ResponseWriter, what string) {
+	p := identity.NewProblem(a.class)
+	w.Header().Set("Content-Type", discovery.ProblemType)
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p)
 	a.reports <- what
 }
 

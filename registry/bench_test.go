@@ -73,10 +73,10 @@ func TestServeForBenchmark(t *testing.T) {
 }
 
 // registerDirectly has a node listed without a connection.
-func registerDirectly(t *testing.T, w *world, id identity.NodeID) {
+func registerDirectly(t *testing.T, w *world, id identity.NodeID, edits ...func(*identity.Record)) {
 	t.Helper()
 	n := &node{t: t, id: id, source: w.ca.Source(id), now: w.now}
-	record, _ := n.record(1)
+	record, _ := n.record(1, edits...)
 	i := n.source.Identity()
 	peer, err := i.Bundle.Verify(i.Credential.Leaf(), i.Credential.Issuer(), identity.ClientUse)
 	if err != nil {

@@ -42,11 +42,13 @@ type Config struct {
 	Metrics *prometheus.Registry
 
 	// ReadRate is how many reads a second each identity may make, ReadBurst how
-	// many at once. Zero: 20 and 100.
+	// many at once; all but a record or a heartbeat counts as one. Zero: 20 and
+	// 100.
 	ReadRate  float64
 	ReadBurst int
 	// MaxConnections bounds the open connections, ConnectionsPerAddress those
-	// from one IP address. Zero: 16,384 and 4,096.
+	// from one IPv4 address or one IPv6 network of 64 bits. Zero: 16,384 and
+	// 4,096.
 	MaxConnections        int
 	ConnectionsPerAddress int
 }

@@ -45,11 +45,25 @@ func (l *pipeListener) Close() error {
 func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 
 // dial returns a connection to the listener.
-func (l *pipeListener) dial() *watchedConn {
+func (l *pipeListener) dial() *watchedConn { return l.dialFrom(nil) }
+
+// dialFrom is [pipeListener.dial] from an address; nil for none.
+func (l *pipeListener) dialFrom(addr net.Addr) *watchedConn {
 	client, server := net.Pipe()
+	if addr != nil {
+		server = &addressedConn{server, addr}
+	}
 	l.incoming <- server
 	return &watchedConn{Conn: client, ended: make(chan struct{})}
 }
+
+// An addressedConn seems to come from an address.
+type addressedConn struct {
+	net.Conn
+	from net.Addr
+}
+
+func (c *addressedConn) RemoteAddr() net.Addr { return c.from }
 
 // A watchedConn tells when the other side has closed it.
 type watchedConn struct {
@@ -85,10 +99,14 @@ func pipeWorld(t *testing.T) (w *world, l *pipeListener, stop func()) {
 	return w, l, servePipe(t, w, l).stop
 }
 
-// servePipe serves w in memory.
-func servePipe(t *testing.T, w *world, l *pipeListener) *served {
+// servePipe serves w in memory; edits may change its configuration.
+func servePipe(t *testing.T, w *world, l *pipeListener, edits ...func(*registry.Config)) *served {
 	t.Helper()
-	s, err := registry.New(registry.Config{Networks: []registry.Network{{Source: w.source, Catalog: w.catalog}}})
+	cfg := registry.Config{Networks: []registry.Network{{Source: w.source, Catalog: w.catalog}}, Now: w.now}
+	for _, edit := range edits {
+		edit(&cfg)
+	}
+	s, err := registry.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

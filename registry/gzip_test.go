@@ -68,3 +68,18 @@ func TestGzipIsTheSameAnswer(t *testing.T) {
 		t.Errorf("a caller who refuses gzip got %q", got)
 	}
 }
+
+// Of absent services there is no end: to compress what is said of them would
+// cost a compressor for each request.
+func TestShortAnswersAreNotCompressed(t *testing.T) {
+	w := newWorld(t, "production", time.Now)
+	n := newNode(t, w, serve(t, nil, w), "client", "laptop")
+	for _, path := range []string{"/v1/services/nothing", "/v1/services/nothing?known=", "/v1/services"} {
+		req := n.request(http.MethodGet, path, nil)
+		req.Header.Set("Accept-Encoding", "gzip")
+		r := want(t, n.do(req), http.StatusOK)
+		if got := r.header.Get("Content-Encoding"); got != "" {
+			t.Errorf("%s: %d bytes came with encoding %q", path, len(r.body), got)
+		}
+	}
+}

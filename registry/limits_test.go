@@ -1,9 +1,15 @@
 package registry_test
 
 import (
+	"net"
 	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/neurons-me/netget/discovery"
 	"github.com/neurons-me/netget/identity"
@@ -51,6 +57,36 @@ func TestEachIdentityHasItsBudget(t *testing.T) {
 	}
 }
 
+// What is refused takes nothing from the budget, also when many ask at once.
+func TestRefusedCallsAreNotOwed(t *testing.T) {
+	const burst = 10
+	l, now := rate.NewLimiter(1, burst), time.Now()
+	var asking sync.WaitGroup
+	var served, owing atomic.Int64
+	for range 32 {
+		asking.Go(func() {
+			for range 10_000 {
+				err := registry.Spend(l, now)
+				if err == nil {
+					served.Add(1)
+				} else if err.Error() != "too many requests; free again in 1s" {
+					owing.Add(1)
+				}
+			}
+		})
+	}
+	asking.Wait()
+	if got := served.Load(); got != burst {
+		t.Errorf("%d were served, want %d", got, burst)
+	}
+	if got := owing.Load(); got != 0 {
+		t.Errorf("%d were told to wait for something else than one turn", got)
+	}
+	if err := registry.Spend(l, now.Add(time.Second)); err != nil {
+		t.Errorf("a second later: %v", err)
+	}
+}
+
 func TestConnectionsAreBounded(t *testing.T) {
 	w := newWorld(t, "production", time.Now)
 	s := serve(t, func(c *registry.Config) { c.ConnectionsPerAddress = 2 }, w)
@@ -70,4 +106,38 @@ func TestConnectionsAreBounded(t *testing.T) {
 		}
 	}
 	t.Error("the place of a connection that ended was not given to another")
+}
+
+// Who has one IPv6 network has all its addresses.
+func TestAddressesOfOneSiteAreBoundedTogether(t *testing.T) {
+	w := newWorld(t, "production", time.Now)
+	l := newPipeListener()
+	servePipe(t, w, l, func(c *registry.Config) { c.ConnectionsPerAddress = 1 })
+	cred := w.ca.Issue(w.ca.ID("client", "laptop"))
+	for _, row := range []struct {
+		from     string
+		admitted bool
+	}{
+		{"[2001:db8::1]:1000", true},
+		{"[2001:db8::1]:1001", false},
+		{"[2001:db8::ffff:0:0:2]:1000", false},
+		{"[2001:db8::3%eth0]:1000", false},
+		{"[2001:db8:0:1::1]:1000", true},
+		{"192.0.2.1:1000", true},
+		{"[::ffff:192.0.2.1]:1000", false}, // the same
+		{"192.0.2.2:1000", true},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://registry/v1/head", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr := net.TCPAddrFromAddrPort(netip.MustParseAddrPort(row.from))
+		res, err := over(t, w, l.dialFrom(addr), cred).Do(req)
+		if err == nil {
+			want(t, read(t, res), http.StatusOK)
+		}
+		if admitted := err == nil; admitted != row.admitted {
+			t.Errorf("%s: admitted is %t (%v), want %t", row.from, admitted, err, row.admitted)
+		}
+	}
 }

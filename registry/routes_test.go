@@ -159,7 +159,7 @@ func TestFromLinksVersions(t *testing.T) {
 	if _, err := reader.opener.Head(reader.document("/v1/head"+from, false), ask); err != nil {
 		t.Errorf("the head: %v", err)
 	}
-	if _, _, err := reader.opener.Services(reader.document("/v1/services"+from, true), ask); err != nil {
+	if _, _, err := reader.opener.Services(reader.document("/v1/services"+from, false), ask); err != nil {
 		t.Errorf("the services: %v", err)
 	}
 	checkProof(t, reader, mark)

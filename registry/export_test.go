@@ -1,0 +1,4 @@
+package registry
+
+// Spend takes one from a limiter.
+var Spend = spend
