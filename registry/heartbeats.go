@@ -15,7 +15,7 @@ const unknownInterval = time.Second
 // A beatRequest is the body of POST /v1/heartbeats.
 type beatRequest struct {
 	RID     identity.Hash `json:"rid"`
-	K       int64         `json:"k"`
+	K       *int64        `json:"k"` // nil: not sent
 	Token   identity.Hash `json:"token"`
 	Receipt bool          `json:"receipt"`
 }
@@ -40,13 +40,13 @@ func (s *Server) postHeartbeat(c *call) error {
 	if err := identity.UnmarshalStrict(body, &req); err != nil {
 		return err
 	}
-	if req.RID.IsZero() || req.K < 1 || req.Token.IsZero() {
+	if req.RID.IsZero() || req.K == nil || req.Token.IsZero() {
 		return identity.Refuse(identity.Malformed, "a heartbeat without rid, k or token")
 	}
 	if _, err := c.snapshot(); err != nil {
 		return err
 	}
-	out, err := c.network.catalog.Beat(c.r.Context(), c.caller.cert, req.RID, identity.Beat{K: req.K, Token: req.Token})
+	out, err := c.network.catalog.Beat(c.r.Context(), c.caller.cert, req.RID, identity.Beat{K: *req.K, Token: req.Token})
 	if identity.CodeOf(err) == identity.BadSignature {
 		c.w.Header().Set("Connection", "close") // somebody is guessing
 	}

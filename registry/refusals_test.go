@@ -70,7 +70,7 @@ func TestHeartbeatsThatAreRefused(t *testing.T) {
 		"a token of the future": {func(rid, _, last identity.Hash) string { return beatBody(rid, 1440, last) }, http.StatusBadRequest, identity.BadTime},
 		"beyond the chain":      {func(rid, _, last identity.Hash) string { return beatBody(rid, 1441, last) }, http.StatusBadRequest, identity.Limits},
 		"another slot":          {func(rid, first, _ identity.Hash) string { return beatBody(rid, 2, first) }, http.StatusUnauthorized, identity.BadSignature},
-		"k zero":                {func(rid, first, _ identity.Hash) string { return beatBody(rid, 0, first) }, http.StatusBadRequest, identity.Malformed},
+		"k zero":                {func(rid, first, _ identity.Hash) string { return beatBody(rid, 0, first) }, http.StatusBadRequest, identity.Limits},
 		"no token":              {func(rid, _, _ identity.Hash) string { return fmt.Sprintf(`{"rid":%q,"k":1}`, rid) }, http.StatusBadRequest, identity.Malformed},
 		"a member twice": {func(rid, first, _ identity.Hash) string {
 			return fmt.Sprintf(`{"rid":%q,"k":1,"k":1,"token":%q}`, rid, first)

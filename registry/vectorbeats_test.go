@@ -76,9 +76,6 @@ func (b *beating) judge(now int64) {
 		return
 	}
 	class := b.v.Class
-	if b.v.Beat.K == 0 {
-		class = identity.Malformed
-	}
 	refused(t, got, statuses[class], class)
 	b.unchanged(before)
 	if b.caller.closed != (class == identity.BadSignature) {

@@ -33,7 +33,6 @@ var statuses = map[identity.Code]int{
 //	the same, connected before    401 certificate             the same
 //	for signing, for the CA       no connection, certificate  only node chains may call
 //	limits, above 8,192 bytes     413 limits                  the size of the message is exceeded (section 5)
-//	limits, heartbeat number 0    400 malformed               a request without a number has not the form of a heartbeat
 //	a heartbeat when its record   404 not-found               a registry removes records when t ≥ exp (section 3); a minute
 //	  is over                                                 earlier, which clocks may differ, the vector's own verdict
 //	superseded, for one place     409, evidence is kept       the node equivocates (section 4, "Order")

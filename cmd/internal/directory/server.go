@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -206,8 +207,15 @@ func (s *Server) serve(ctx context.Context, g *errgroup.Group) {
 		defer stop()
 		return s.registry.Serve(ctx, s.api)
 	})
+	var ended atomic.Int64
 	for _, n := range s.networks {
-		g.Go(func() error { return n.catalog.Run(committing) })
+		g.Go(func() error {
+			err := n.catalog.Run(committing)
+			if err != nil && ended.Add(1) < int64(len(s.networks)) {
+				return nil // it was logged, and /readyz says so: the other networks go on
+			}
+			return explain(err)
+		})
 		g.Go(func() error { return n.renew(ctx, s.cfg.Logger) })
 	}
 	g.Go(func() error { return s.registry.ReportHeads(ctx) })
