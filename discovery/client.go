@@ -166,14 +166,32 @@ type answer interface{ signed() Head }
 
 func (a Answered) signed() Head { return a.Head }
 
-// each asks all addresses at once. It returns when all have answered, or a
-// little after enough have: registries count, not addresses, because one may
-// answer at several. The values come in the order of the addresses.
+// each asks all addresses at once, and once more those that the authority names
+// meanwhile, if no registry answers.
 func each[T answer](ctx context.Context, c *Client, ask func(context.Context, *Remote) (T, error)) ([]T, []*RegistryError, error) {
 	remotes, err := c.known(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
+	values, errs, err := eachOf(ctx, c, remotes, ask)
+	if len(values) == 0 && !slices.ContainsFunc(errs, isAnswered) && ctx.Err() == nil && c.updateList(ctx) == nil {
+		if again := c.Remotes(); !slices.Equal(again, remotes) {
+			return eachOf(ctx, c, again, ask)
+		}
+	}
+	return values, errs, err
+}
+
+// isAnswered reports whether somebody at the address has said something.
+func isAnswered(e *RegistryError) bool {
+	code := identity.CodeOf(e.Err)
+	return code != "" && code != identity.Unavailable
+}
+
+// eachOf asks the given addresses at once. It returns when all have answered, or
+// a little after enough have: registries count, not addresses, because one may
+// answer at several. The values come in the order of the addresses.
+func eachOf[T answer](ctx context.Context, c *Client, remotes []*Remote, ask func(context.Context, *Remote) (T, error)) ([]T, []*RegistryError, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type outcome struct {

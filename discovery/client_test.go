@@ -465,6 +465,34 @@ func TestGzipBombAndRedirect(t *testing.T) {
 	}
 }
 
+func TestNoAnswerAsksTheAuthorityForOtherAddresses(t *testing.T) {
+	s := newSetup("north")
+	north := newLab(s.ca, s.clock, "north")
+	north.commit(newNode(s.ca, "db-1", start))
+	moved, asked := north.serve(t), 0
+	if err := s.source.Update(func(i *identity.Identity) (*identity.Identity, error) {
+		next := *i
+		next.Document.Registries = []identity.KnownRegistry{{Registry: north.id, Addresses: []string{"https://127.0.0.1:1"}}}
+		return &next, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	c := s.client(t, func(cfg *discovery.Config) {
+		cfg.UpdateList = func(context.Context) error {
+			asked++
+			return s.source.Update(func(i *identity.Identity) (*identity.Identity, error) {
+				next := *i
+				next.Document.Registries = []identity.KnownRegistry{{Registry: north.id, Addresses: []string{moved}}}
+				return &next, nil
+			})
+		}
+	})
+	found, err := c.Discover(t.Context(), service)
+	if err != nil || names(found.Nodes) != "db-1" || asked != 1 {
+		t.Errorf("got %+v, %v after asking %d times; want the node at the registry's new address", found, err, asked)
+	}
+}
+
 func TestNoRegistryKnown(t *testing.T) {
 	s := newSetup()
 	_, err := s.client(t, nil).Discover(t.Context(), service)
