@@ -236,23 +236,9 @@ func (s *session) updateList(ctx context.Context) error {
 
 // takeMarks uses the authority's marks of registries never met.
 func (s *session) takeMarks(result *enroll.Result) {
-	if err := SuggestMarks(s.marks, result.Registries); err != nil {
+	if err := s.marks.SuggestAll(result.Registries); err != nil {
 		s.opts.Logger.LogAttrs(s.ctx, slog.LevelWarn, "marks not written", slog.Any("error", err))
 	}
-}
-
-// SuggestMarks writes down how far the authority has seen each registry, for
-// those that marks does not know yet. Whoever enrols calls it once.
-func SuggestMarks(marks *discovery.Marks, registries []identity.RegistryEntry) error {
-	for _, r := range registries {
-		if r.Mark == nil {
-			continue
-		}
-		if err := marks.Suggest(r.Registry, *r.Mark); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Close ends the registration, if there is one, at every registry (in at most

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/neurons-me/netget/discovery"
 	"github.com/neurons-me/netget/identity"
 )
 
@@ -109,23 +108,11 @@ func (r *registration) start(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(r.session.ctx, func() { cancel(ErrClosed) })()
-	if len(r.session.client.Remotes()) == 0 {
-		if err := r.session.updateList(ctx); err != nil {
-			return fmt.Errorf("%w: %w", discovery.ErrNoRegistry, err)
-		}
-		for _, known := range r.session.source.Identity().Document.Registries {
-			for _, address := range known.Addresses {
-				if err := r.session.client.Add(address); err != nil {
-					return err
-				}
-			}
-		}
+	if _, err := r.session.client.Locate(ctx); err != nil {
+		return err
 	}
 	r.follow()
 	publishers := r.all()
-	if len(publishers) == 0 {
-		return discovery.ErrNoRegistry
-	}
 	done := make(chan struct{})
 	first := make(chan struct{}, len(publishers))
 	r.spawn(func() {

@@ -169,7 +169,7 @@ func (a Answered) signed() Head { return a.Head }
 // each asks all addresses at once, and once more those that the authority names
 // meanwhile, if no registry answers.
 func each[T answer](ctx context.Context, c *Client, ask func(context.Context, *Remote) (T, error)) ([]T, []*RegistryError, error) {
-	remotes, err := c.known(ctx)
+	remotes, err := c.Locate(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -270,9 +270,9 @@ func enough(answers, least int, errs []*RegistryError) error {
 	return errors.Join(all...)
 }
 
-// known returns the addresses, after a look at the authority's list when there
-// are none.
-func (c *Client) known(ctx context.Context) ([]*Remote, error) {
+// Locate returns the addresses, after a look at the authority's list when there
+// are none. It returns [ErrNoRegistry] if there is none then either.
+func (c *Client) Locate(ctx context.Context) ([]*Remote, error) {
 	if remotes := c.Remotes(); len(remotes) != 0 {
 		return remotes, nil
 	}

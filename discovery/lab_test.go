@@ -98,6 +98,7 @@ type lab struct {
 	nodes    map[identity.NodeID]*dbNode
 	crls     [][]byte
 	edit     func(path string, from int64, doc []byte) (status int, body []byte) // nil: honest
+	header   http.Header                                                         // sent with every reply
 	requests []string
 }
 
@@ -230,6 +231,11 @@ func (l *lab) handle(w http.ResponseWriter, r *http.Request) {
 		status, body = l.edit(r.URL.Path, from, body)
 	}
 	w.Header().Set("Content-Type", contentType)
+	for name, values := range l.header {
+		if values[0] != "" {
+			w.Header()[name] = values
+		}
+	}
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }

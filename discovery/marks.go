@@ -13,8 +13,10 @@ import (
 	"github.com/neurons-me/netget/identity"
 )
 
-// lockPatience is for how long another program of the identity is waited for.
-const lockPatience = 5 * time.Second
+// lockPatience is for how long another program of the identity is waited for:
+// it holds the lock for one file, synced. One that is stopped in between is not
+// waited for again until it lets go.
+const lockPatience = time.Second
 
 // Marks are what a client remembers of what it has verified, so that nobody
 // can show it an older world: per registry how far its log had come, per node
@@ -100,14 +102,16 @@ func (m *Marks) Node(id identity.NodeID) *NodeMark {
 	return nil
 }
 
-// Suggest takes the authority's mark of a registry, where none is known yet.
-func (m *Marks) Suggest(id identity.NodeID, mark identity.RegistryMark) error {
-	return m.update(func(state *marks) (bool, error) {
-		if _, known := state.Registries[id]; known {
-			return false, nil
+// SuggestAll takes the authority's marks of the registries that are not known yet.
+func (m *Marks) SuggestAll(registries []identity.RegistryEntry) error {
+	return m.update(func(state *marks) (changed bool, err error) {
+		for _, r := range registries {
+			if _, known := state.Registries[r.Registry]; known || r.Mark == nil {
+				continue
+			}
+			state.Registries[r.Registry], changed = *r.Mark, true
 		}
-		state.Registries[id] = mark
-		return true, nil
+		return changed, nil
 	})
 }
 
@@ -174,7 +178,11 @@ func (m *Marks) update(step func(*marks) (changed bool, err error)) error {
 		_, err := step(&m.state)
 		return err
 	}
-	unlock, err := identity.TakeLock(m.path+".lock", lockPatience)
+	patience := lockPatience
+	if m.volatile != nil {
+		patience = 0
+	}
+	unlock, err := identity.TakeLock(m.path+".lock", patience)
 	if err != nil {
 		m.volatile = err
 		_, err = step(&m.state)

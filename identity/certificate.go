@@ -81,16 +81,6 @@ func (c *Certificate) Expires() time.Time {
 	return end.Add(ClockSkew)
 }
 
-// OIDRegistry returns netgetRegistry, 2.25.610837421.1, the extended key usage
-// of registry signing certificates and of nothing else.
-func OIDRegistry() x509.OID {
-	oid, err := x509.OIDFromInts([]uint64{2, 25, 610837421, 1})
-	if err != nil {
-		panic("the registry OID does not encode: " + err.Error())
-	}
-	return oid
-}
-
 // idOf reads the identity from the one URI SAN of a certificate, the only
 // place it may come from.
 func idOf(leaf *x509.Certificate) (NodeID, error) {
@@ -283,6 +273,8 @@ func usagesOf(c *x509.Certificate) usages {
 	return u
 }
 
+// registryOID is netgetRegistry, the extended key usage of registry signing
+// certificates and of nothing else.
 const registryOID = "2.25.610837421.1"
 
 func subjectOf(id NodeID) string {

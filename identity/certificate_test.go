@@ -468,10 +468,6 @@ func TestCertificateTime(t *testing.T) {
 	if got := cert.Serial(); got.Issuer != identity.SPKIHash(ca.NodeIssuer) || got.Number != leaf.SerialNumber.String() {
 		t.Errorf("the serial is %v", got)
 	}
-	oid := identity.OIDRegistry()
-	if oid.String() != "2.25.610837421.1" {
-		t.Errorf("netgetRegistry is %s", oid)
-	}
 }
 
 func TestNewCredentialRefuses(t *testing.T) {

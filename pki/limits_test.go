@@ -106,9 +106,9 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 	w := newWorld(t, "development")
 	conn := w.connect(t, "http/1.1")
 	io.WriteString(conn, "GET /1.0/health HTTP/1.1\r\nHost: x\r\n\r\n")
-	conn.SetReadDeadline(time.Now().Add(8 * time.Second))
+	conn.SetReadDeadline(time.Now().Add(30 * time.Second))
 	if _, err := io.Copy(io.Discard, conn); err != nil {
-		t.Errorf("an idle connection: %v, want its end within 8 s", err)
+		t.Errorf("an idle connection: %v, want its end", err)
 	}
 }
 

@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-
 	"github.com/neurons-me/netget/discovery"
 )
 
@@ -24,16 +22,9 @@ type networkReadiness struct {
 	Reason  string `json:"reason,omitempty"`
 }
 
-// opsHandler answers whoever watches the process.
-func (s *Server) opsHandler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write([]byte("ok\n")) // whoever asked may be gone
-	})
-	mux.HandleFunc("GET /readyz", s.readyz)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.cfg.Metrics, promhttp.HandlerOpts{}))
-	return mux
-}
+// Ready returns the page that says whether every network can be asked: /readyz
+// of the operations port, 503 when one cannot.
+func (s *Server) Ready() http.Handler { return http.HandlerFunc(s.readyz) }
 
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	r := s.readiness()

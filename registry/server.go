@@ -84,13 +84,6 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return run(ctx, server, serve, "serving the registry")
 }
 
-// ServeOps answers /livez, /readyz and /metrics on l, which it closes, in plain
-// HTTP until ctx ends. It is for the machine itself: l should be on loopback.
-func (s *Server) ServeOps(ctx context.Context, l net.Listener) error {
-	server := s.httpServer(s.opsHandler())
-	return run(ctx, server, func() error { return server.Serve(l) }, "serving operations")
-}
-
 func (s *Server) httpServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler: h,

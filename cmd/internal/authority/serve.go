@@ -127,7 +127,7 @@ func (s *Server) Run(ctx context.Context, announce func() error) error {
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.ca.Serve(running, s.api) })
 	g.Go(func() error { return s.admin.Run(running, Handler(s.ca)) })
-	g.Go(func() error { return s.ops.Run(running, s.ca.Ready, s.metrics) })
+	g.Go(func() error { return s.ops.Run(running, ops.Ready(s.ca.Ready), s.metrics) })
 	g.Go(func() error {
 		if !s.wait(running) {
 			return nil

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/neurons-me/netget/cmd/internal/ops"
@@ -46,7 +47,8 @@ type Server struct {
 	cfg      ServerConfig
 	networks []*network
 	api      net.Listener
-	ops      net.Listener // nil: off
+	ops      *ops.Server
+	metrics  *prometheus.Registry
 	admin    *admin.Server
 	db       *database.DB
 	registry *registry.Server
@@ -71,14 +73,11 @@ func Listen(ctx context.Context, cfg ServerConfig) (s *Server, err error) {
 	if err := s.loadIdentities(); err != nil {
 		return s, err
 	}
-	listen := &net.ListenConfig{}
-	if s.api, err = listen.Listen(ctx, "tcp", cfg.Address); err != nil {
+	if s.api, err = (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Address); err != nil {
 		return s, fmt.Errorf("opening the port: %w", err)
 	}
-	if cfg.OpsAddress != ops.Off {
-		if s.ops, err = listen.Listen(ctx, "tcp", cfg.OpsAddress); err != nil {
-			return s, cli.Hint(fmt.Errorf("opening the operations port: %w", err), "choose another port with --ops-address (port 0 takes a free one, 'off' none)")
-		}
+	if s.ops, err = ops.Listen(ctx, cfg.OpsAddress); err != nil {
+		return s, cli.Hint(err, "choose another port with --ops-address (port 0 takes a free one, 'off' none)")
 	}
 	if s.db, err = database.Open(ctx, database.Config{URL: cfg.Store, Migrations: migrations.Registry, Logger: cfg.Logger}); err != nil {
 		return s, explain(err)
@@ -121,7 +120,8 @@ func (s *Server) loadIdentities() error {
 // build puts catalogs and server together.
 func (s *Server) build() error {
 	cfg := s.cfg.Registry
-	cfg.Now, cfg.Logger, cfg.Metrics = s.cfg.Now, s.cfg.Logger, ops.NewMetrics()
+	s.metrics = ops.NewMetrics()
+	cfg.Now, cfg.Logger, cfg.Metrics = s.cfg.Now, s.cfg.Logger, s.metrics
 	for _, n := range s.networks {
 		st, err := store.New(s.db, n.source.Identity().Bundle.TrustDomain())
 		if err != nil {
@@ -150,12 +150,7 @@ func (s *Server) build() error {
 func (s *Server) Address() string { return s.api.Addr().String() }
 
 // Ops returns the URL of the operations port, "" when it is off.
-func (s *Server) Ops() string {
-	if s.ops == nil {
-		return ""
-	}
-	return "http://" + s.ops.Addr().String()
-}
+func (s *Server) Ops() string { return s.ops.URL() }
 
 // Ready describes the server for its ready line.
 func (s *Server) Ready(program string) cli.Ready {
@@ -175,9 +170,7 @@ func (s *Server) Run(ctx context.Context, announce func() error) error {
 
 func (s *Server) run(ctx context.Context, announce func() error) error {
 	g, running := errgroup.WithContext(ctx)
-	if s.ops != nil {
-		g.Go(func() error { return s.registry.ServeOps(running, s.ops) })
-	}
+	g.Go(func() error { return s.ops.Run(running, s.registry.Ready(), s.metrics) })
 	if s.admin != nil {
 		g.Go(func() error { return s.admin.Run(running, s.handler()) })
 	}

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/neurons-me/netget"
 	"github.com/neurons-me/netget/discovery"
 	"github.com/neurons-me/netget/identity"
 	"github.com/neurons-me/netget/identity/enroll"
@@ -87,7 +86,7 @@ func Spend(ctx context.Context, j Join) (Enrolled, error) {
 	if err != nil {
 		return Enrolled{}, err
 	}
-	if err := netget.SuggestMarks(marks, result.Registries); err != nil {
+	if err := marks.SuggestAll(result.Registries); err != nil {
 		return Enrolled{}, err
 	}
 	return Describe(result.Identity, dir), nil

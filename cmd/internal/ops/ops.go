@@ -69,9 +69,22 @@ func (s *Server) Close() error {
 	return s.listener.Close()
 }
 
-// Run answers until ctx ends and returns nil then. Ready is asked by /readyz:
-// its error is what is missing.
-func (s *Server) Run(ctx context.Context, ready func(context.Context) error, metrics prometheus.Gatherer) error {
+// Ready returns the page /readyz of a server that is ready when check returns
+// nil: its error is what is missing.
+func Ready(check func(context.Context) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
+		defer cancel()
+		if err := check(ctx); err != nil {
+			answer(w, http.StatusServiceUnavailable, err.Error())
+			return
+		}
+		answer(w, http.StatusOK, "ok")
+	})
+}
+
+// Run answers until ctx ends and returns nil then; ready is the page /readyz.
+func (s *Server) Run(ctx context.Context, ready http.Handler, metrics prometheus.Gatherer) error {
 	if s.listener == nil {
 		<-ctx.Done()
 		return nil
@@ -107,18 +120,10 @@ func drain(ctx context.Context, server *http.Server) {
 	}
 }
 
-func handler(ready func(context.Context) error, metrics prometheus.Gatherer) http.Handler {
+func handler(ready http.Handler, metrics prometheus.Gatherer) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
-		defer cancel()
-		if err := ready(ctx); err != nil {
-			answer(w, http.StatusServiceUnavailable, err.Error())
-			return
-		}
-		answer(w, http.StatusOK, "ok")
-	})
+	mux.Handle("GET /readyz", ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	return mux
 }
