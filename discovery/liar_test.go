@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -139,8 +140,9 @@ func TestUnsignedAbsenceIsOnlyAHint(t *testing.T) {
 	wantCode(t, err, identity.NotFound)
 	l.edit = func(string, int64, []byte) (int, []byte) { return http.StatusNotFound, nil }
 	c = s.client(t, nil, l.serve(t))
-	if _, err := c.Node(t.Context(), n.id); err == nil {
-		t.Error("a bare 404 was taken for an answer")
+	_, err = c.Node(t.Context(), n.id)
+	if _, found := errors.AsType[*identity.Error](err); found || err == nil {
+		t.Errorf("got %v; a bare 404 is a registry's word, no absence that was verified", err)
 	}
 }
 
