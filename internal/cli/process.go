@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/term"
 )
@@ -22,6 +23,7 @@ type Process struct {
 	Stdin  io.Reader
 	Stdout io.Writer
 	Stderr io.Writer
+	Now    func() time.Time // the clock of what the program serves
 
 	// Prompt asks the person at the terminal for a secret and returns it
 	// without line end. It is nil when there is no terminal.
@@ -33,7 +35,7 @@ type Process struct {
 func System() Process {
 	p := Process{
 		Args: os.Args[1:], Env: os.Environ(), UID: os.Geteuid(),
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Now: time.Now,
 	}
 	if fd := int(os.Stdin.Fd()); term.IsTerminal(fd) {
 		p.Prompt = func(ctx context.Context, question string) ([]byte, error) {

@@ -35,7 +35,7 @@
 //	connect ADDRESS NAME     hold a TLS connection to NAME that says nothing
 //
 // Nothing waits for time to pass: what starts says when it is ready, and ports
-// are 0.
+// are 0. A [Clock] is the time of programs, where a test wants to say it.
 package scripttest
 
 import (
@@ -53,7 +53,9 @@ import (
 func Main(m *testing.M, programs map[string]func(cli.Process) *cli.Program) {
 	commands := map[string]func(){environmentCommand: printEnvironment}
 	for name, build := range programs {
-		commands[name] = func() { program.Main(build) }
+		commands[name] = func() {
+			program.Main(func(p cli.Process) *cli.Program { return build(withClock(p)) })
+		}
 	}
 	testscript.Main(m, commands)
 }

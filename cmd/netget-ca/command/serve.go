@@ -47,7 +47,7 @@ func (c *commands) runServe(ctx context.Context, o serveOptions) error {
 	}
 	cfg := authority.ServerConfig{
 		CA: pki.Config{
-			Dir: home.CA(), RenewGrace: o.renewGrace, NoRegistryIssuer: c.noRegistryIssuer, Logger: c.Logger(),
+			Dir: home.CA(), RenewGrace: o.renewGrace, NoRegistryIssuer: c.noRegistryIssuer, Logger: c.Logger(), Now: c.Process.Now,
 		},
 		Address: o.address, OpsAddress: o.opsAddress, PublicURL: o.publicURL,
 	}

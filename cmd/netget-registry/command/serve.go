@@ -2,7 +2,6 @@ package command
 
 import (
 	"errors"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +19,7 @@ const (
 
 func newServe(p *cli.Program) *cobra.Command {
 	var identities []string
-	cfg := directory.ServerConfig{Now: time.Now}
+	cfg := directory.ServerConfig{Now: p.Process.Now}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "run the registry",
