@@ -22,21 +22,26 @@ const (
 // tests. The architecture document explains the table.
 func rooms() map[string][]string {
 	return map[string][]string{
-		".":                 {"identity", "identity/enroll", "discovery"},
-		"identity":          {},
-		"identity/enroll":   {"identity"},
-		"discovery":         {"identity"},
-		"healthwatch":       {"identity"},
-		"pki":               {"identity", "discovery", "internal/database", "migrations"},
-		"registry":          {"identity", "identity/enroll", "discovery", "healthwatch", "internal/database", "migrations"},
-		"internal/database": {"migrations"},
-		"migrations":        {},
-		"agent":             {".", "identity", "discovery"},
-		"internal/cli":      {"identity"},
-		"internal/testca":   {"identity"},
-		"internal/testpg":   {"internal/database"},
-		"internal/vectors":  {"identity", "discovery", "internal/testca"},
-		"cmd":               {"*"},
+		".":                  {"identity", "identity/enroll", "discovery"},
+		"identity":           {},
+		"identity/enroll":    {"identity"},
+		"discovery":          {"identity"},
+		"healthwatch":        {"identity"},
+		"pki":                {"identity", "discovery", "internal/audit", "internal/connlimit", "internal/database", "internal/recent", "migrations"},
+		"registry":           {"identity", "identity/enroll", "discovery", "healthwatch", "internal/audit", "internal/connlimit", "internal/database", "internal/recent", "migrations"},
+		"internal/database":  {"migrations"},
+		"migrations":         {},
+		"agent":              {".", "identity", "discovery"},
+		"internal/audit":     {"identity", "internal/recent"},
+		"internal/cli":       {"identity"},
+		"internal/connlimit": {"internal/recent"},
+		"internal/recent":    {},
+		"internal/testca":    {"identity"},
+		"internal/testpath":  {},
+		"internal/testpg":    {"internal/database"},
+		"internal/testpipe":  {},
+		"internal/vectors":   {"identity", "discovery", "internal/testca"},
+		"cmd":                {"*"},
 	}
 }
 
@@ -58,6 +63,7 @@ func homes() map[string][]string {
 		"go.yaml.in/yaml":                     {"internal/cli", "pki"},
 		"github.com/prometheus/client_golang": {"registry", "pki", "cmd"},
 		"os/signal":                           {"cmd"},
+		"github.com/zmap":                     {}, // tests alone
 	}
 }
 

@@ -27,15 +27,23 @@ type nodeState struct {
 // loadState reads node.state; no file is the zero state. A state from the
 // future is dropped: whoever set the clock back does not want to wait for it.
 func loadState(folder *identity.Folder, now int64) (state nodeState, warning string, err error) {
-	text, err := os.ReadFile(folder.Path(identity.StateFile))
+	path := folder.Path(identity.StateFile)
+	err = identity.CheckTrustedFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nodeState{}, "", nil
 	}
 	if err != nil {
 		return nodeState{}, "", fmt.Errorf("reading the node's state: %w", err)
 	}
+	text, err := os.ReadFile(path) //nolint:gosec // a file of the folder that the caller chose
+	if err != nil {
+		return nodeState{}, "", fmt.Errorf("reading the node's state: %w", err)
+	}
 	if err := identity.UnmarshalStrict(text, &state); err != nil {
 		return nodeState{}, "the node's state is damaged and was dropped", nil //nolint:nilerr // the warning says it
+	}
+	if state.Epoch < 0 || state.IAT < 0 || state.Sequence < 0 || state.Sequence > identity.MaxSequence {
+		return nodeState{}, "the node's state is of no statement and was dropped", nil
 	}
 	if state.Epoch > now+clockSkew || state.IAT > now+clockSkew {
 		return nodeState{}, "the node's state is from the future and was dropped", nil

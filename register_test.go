@@ -260,6 +260,23 @@ func TestNodeStateFromTheFutureIsDropped(t *testing.T) {
 	}
 }
 
+func TestNodeStateThatOthersMayChangeIsRefused(t *testing.T) {
+	w := newWorld(t, "r1")
+	dir := w.folder(t, "svc", "n-1")
+	path := filepath.Join(dir, identity.StateFile)
+	if err := os.WriteFile(path, []byte(`{"epoch":1,"sequence":5,"iat":1,"registered":true}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, 0o606); err != nil {
+		t.Fatal(err)
+	}
+	n := w.node(t, dir)
+	wantError(t, n.RegisterWithNetwork(t.Context()), identity.ErrFileMode)
+	if err := n.Close(); err != nil {
+		t.Errorf("closing: %v", err)
+	}
+}
+
 func TestEpochRisesWithEveryStart(t *testing.T) {
 	w := newWorld(t, "r1")
 	dir := w.folder(t, "svc", "n-1")

@@ -13,6 +13,9 @@ import (
 // MaxChanges bounds the change list of one version.
 const MaxChanges = 4096
 
+// maxChangeBytes is more than the names and hashes of one change take.
+const maxChangeBytes = 1 << 10
+
 // A Status is what a registry's health watch says of a record.
 type Status uint8
 
@@ -90,10 +93,13 @@ func EncodeChanges(changes []Change) ([]byte, error) {
 
 // ParseChanges reads a canonical change list: closed, sorted, one entry a node.
 func ParseChanges(text []byte) ([]Change, error) {
+	if len(text) > MaxChanges*maxChangeBytes {
+		return nil, identity.Refuse(identity.Limits, "a change list of %d bytes, more than %d", len(text), MaxChanges*maxChangeBytes)
+	}
 	if err := identity.CheckCanonical(text); err != nil {
 		return nil, err
 	}
-	var rows [][]json.RawMessage
+	var rows []json.RawMessage // each row by itself: only one is ever taken apart at a time
 	if err := json.Unmarshal(text, &rows); err != nil {
 		return nil, identity.Refuse(identity.Malformed, "decoding a change list: %w", err)
 	}
@@ -121,7 +127,11 @@ func ParseChanges(text []byte) ([]Change, error) {
 	return changes, nil
 }
 
-func parseChange(row []json.RawMessage) (Change, error) {
+func parseChange(text json.RawMessage) (Change, error) {
+	var row []json.RawMessage
+	if err := json.Unmarshal(text, &row); err != nil {
+		return Change{}, identity.Refuse(identity.Malformed, "decoding a change: %w", err)
+	}
 	var c Change
 	var service, before, after string
 	var status uint8

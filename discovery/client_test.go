@@ -106,6 +106,9 @@ func without(doc []byte, list string) []byte {
 func TestTornMarksFailClosed(t *testing.T) {
 	for name, text := range map[string]string{
 		"half a file": `{"registries":{`, "no file content": "", "a part missing": `{"registries":{},"nodes":{}}`, "not ours": `[]`,
+		"a revocation list without number": `{"registries":{},"nodes":{},"crls":{"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA":{"number":"x","hash":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}}}`,
+		"a version before the first":       `{"registries":{"spiffe://production.netget.internal/registry/north":{}},"nodes":{},"crls":{}}`,
+		"an epoch before the first":        `{"registries":{},"nodes":{"spiffe://production.netget.internal/a/b":{}},"crls":{}}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "marks.json")

@@ -1,7 +1,7 @@
 package discovery
 
 import (
-	"math/big"
+	"strconv"
 
 	"github.com/neurons-me/netget/identity"
 )
@@ -14,9 +14,16 @@ type CRLMark struct {
 
 // isAfter reports whether m is of a later list than o; the zero mark is of none.
 func (m CRLMark) isAfter(o CRLMark) bool {
-	number, ok := new(big.Int).SetString(m.Number, 10)
-	other, known := new(big.Int).SetString(o.Number, 10)
-	return ok && (!known || number.Cmp(other) > 0)
+	number, ok := m.number()
+	other, known := o.number()
+	return ok && (!known || number > other)
+}
+
+// number returns the cRLNumber, which has at most 63 bits; ok is false where the
+// mark has none in its one form.
+func (m CRLMark) number() (n int64, ok bool) {
+	n, err := strconv.ParseInt(m.Number, 10, 64)
+	return n, err == nil && n >= 0 && strconv.FormatInt(n, 10) == m.Number
 }
 
 // takeCRLs remembers the lists of a bundle. It returns the authorities of which

@@ -92,7 +92,7 @@ func known(v *View) string {
 func (c *Client) Node(ctx context.Context, node identity.NodeID) (*Found, error) {
 	views, errs, err := each(ctx, c, func(ctx context.Context, r *Remote) (answeredView, error) {
 		var view *View
-		err := c.exchange(ctx, r, get("/v1/services/"+node.Service()+"/"+node.Label(), nil, func(o *Opener, got *reply, ask Ask) (Head, map[identity.NodeID]NodeMark, error) {
+		q := get("/v1/services/"+node.Service()+"/"+node.Label(), nil, func(o *Opener, got *reply, ask Ask) (Head, map[identity.NodeID]NodeMark, error) {
 			ask.Service = node.Service()
 			v, err := o.Node(got.body, node, ask)
 			if err != nil {
@@ -100,8 +100,9 @@ func (c *Client) Node(ctx context.Context, node identity.NodeID) (*Found, error)
 			}
 			view = v
 			return v.Head, v.marks, nil
-		}))
-		return answeredView{r.URL(), view}, err
+		})
+		q.hint = true
+		return answeredView{r.URL(), view}, c.exchange(ctx, r, q)
 	})
 	if slices.ContainsFunc(errs, func(e *RegistryError) bool { return identity.CodeOf(e.Err) == identity.NotFound }) {
 		return c.nodeOfService(ctx, node)

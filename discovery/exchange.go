@@ -27,6 +27,7 @@ type question struct {
 	query        url.Values // without from
 	contentType  string
 	body         []byte
+	hint         bool // that the registry knows nothing, by its word alone, tells the asker something
 	open         func(*Opener, *reply, Ask) (Head, map[identity.NodeID]NodeMark, error)
 }
 
@@ -70,7 +71,7 @@ func (c *Client) attempt(ctx context.Context, r *Remote, q question) (again bool
 	}
 	ask.Now = c.cfg.Now()
 	if err != nil {
-		return false, c.refused(opener, ask, err)
+		return false, c.refused(opener, ask, q, err)
 	}
 	head, nodes, err := q.open(opener, got, ask)
 	if err != nil {
@@ -91,9 +92,14 @@ func (c *Client) attempt(ctx context.Context, r *Remote, q question) (again bool
 }
 
 // refused judges an error reply. A registry that is behind our mark says so
-// with its newest head; one that stays behind for a minute has gone back.
-func (c *Client) refused(o *Opener, ask Ask, err error) error {
+// with its newest head; one that stays behind for a minute has gone back. One
+// that says "not found" has not answered, but for questions to which that is a
+// hint: an absence comes with its proof.
+func (c *Client) refused(o *Opener, ask Ask, q question, err error) error {
 	problem, ok := errors.AsType[*identity.ProblemError](err)
+	if ok && !q.hint && (problem.Code == identity.NotFound || problem.Code == identity.Gone) {
+		return identity.Refuse(identity.Unavailable, "%s says that there is no %s, and proves nothing by it", ask.Peer, q.path)
+	}
 	if !ok || problem.Code != identity.Unavailable || problem.Head == "" || ask.Mark == nil {
 		return err
 	}
@@ -132,13 +138,11 @@ func (c *Client) link(ctx context.Context, r *Remote, head Head, mark identity.R
 	if err != nil {
 		return false, identity.Refuse(identity.Unavailable, "the proof that links versions %d to %d: %w", older.Version, newer.Version, err)
 	}
-	var doc struct {
-		Proof []identity.Hash `json:"proof"`
+	proof, err := parseLink(got.body)
+	if err != nil {
+		return false, err
 	}
-	if err := identity.UnmarshalStrict(got.body, &doc); err != nil || doc.Proof == nil {
-		return false, identity.Refuse(identity.Malformed, "a proof between versions without its list")
-	}
-	if err := CheckConsistency(doc.Proof, older, newer); err != nil {
+	if err := CheckConsistency(proof, older, newer); err != nil {
 		return false, err
 	}
 	if older.Made > newer.Made {
@@ -152,6 +156,20 @@ func (c *Client) link(ctx context.Context, r *Remote, head Head, mark identity.R
 		return true, err
 	}
 	return false, err
+}
+
+// parseLink reads a proof between two versions.
+func parseLink(text []byte) ([]identity.Hash, error) {
+	var doc struct {
+		Proof []identity.Hash `json:"proof"`
+	}
+	if err := decode(text, &doc); err != nil {
+		return nil, err
+	}
+	if doc.Proof == nil {
+		return nil, identity.Refuse(identity.Malformed, "a proof between versions without its list")
+	}
+	return doc.Proof, nil
 }
 
 // takeCRLs fetches the network's bundle from a registry whose head was made

@@ -204,10 +204,16 @@ func (l *lab) refresh(version, from int64) []byte {
 // serve starts the registry and returns its address.
 func (l *lab) serve(t *testing.T) string {
 	t.Helper()
+	return l.serveAs(t, func() *tls.Certificate { return l.tls.TLS() })
+}
+
+// serveAs is [lab.serve] with a certificate that need not be a registry's.
+func (l *lab) serveAs(t *testing.T, shown func() *tls.Certificate) string {
+	t.Helper()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(l.handle))
 	server.TLS = identity.ServerTLS(func(string) *identity.Tenant {
 		return &identity.Tenant{
-			Credential: func() *tls.Certificate { return l.tls.TLS() },
+			Credential: shown,
 			Verify: func(state tls.ConnectionState) error {
 				_, err := identity.VerifyPeer(state, l.ca.Bundle(), identity.ClientUse, l.clock.Now())
 				return err

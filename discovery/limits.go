@@ -5,6 +5,9 @@ import "github.com/neurons-me/netget/identity"
 // Limits of what is worth opening.
 const (
 	maxAnswerIssuers = 64
+	// maxCertificateBytes is what a whole chain may have: a certificate of many
+	// names takes many times its room on the wire when it is parsed.
+	maxCertificateBytes = 16 << 10
 	// maxBeatHashes bounds the work that the heartbeats of one answer can make:
 	// 20,000 records of a default life, met for the first time at its end.
 	maxBeatHashes = 32 << 20

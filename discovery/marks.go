@@ -41,8 +41,8 @@ type marks struct {
 func NewMarks() *Marks { return &Marks{state: newMarks()} }
 
 // OpenMarks reads the marks at path; no file is no marks yet. A file that does
-// not parse is an error: to go on without it would forget what protects from
-// a rollback.
+// not parse is a [*MarksError]: to go on without it would forget what protects
+// from a rollback. One that others may change is [identity.ErrFileMode].
 func OpenMarks(path string) (*Marks, error) {
 	m := &Marks{path: path, state: newMarks()}
 	state, err := readMarks(path)
@@ -53,12 +53,26 @@ func OpenMarks(path string) (*Marks, error) {
 	return m, nil
 }
 
+// A MarksError says that a file of marks is damaged.
+type MarksError struct {
+	Path string
+	Err  error // what is wrong with it, with its class
+}
+
+// Error says which file it is, and what is wrong.
+func (e *MarksError) Error() string {
+	return fmt.Sprintf("the marks in %s are damaged: %v", e.Path, e.Err)
+}
+
+// Unwrap returns what is wrong.
+func (e *MarksError) Unwrap() error { return e.Err }
+
 func newMarks() marks {
 	return marks{map[identity.NodeID]identity.RegistryMark{}, map[identity.NodeID]NodeMark{}, map[identity.Hash]CRLMark{}}
 }
 
 func readMarks(path string) (marks, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // the caller's own file
+	text, err := readOwn(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return newMarks(), nil
 	}
@@ -67,12 +81,45 @@ func readMarks(path string) (marks, error) {
 	}
 	var state marks
 	if err := identity.UnmarshalStrict(text, &state); err != nil {
-		return marks{}, fmt.Errorf("the marks in %s are damaged: %w", path, err)
+		return marks{}, &MarksError{path, err}
 	}
 	if state.Registries == nil || state.Nodes == nil || state.CRLs == nil {
-		return marks{}, fmt.Errorf("the marks in %s are damaged: %w", path, identity.Refuse(identity.Malformed, "a part is missing"))
+		return marks{}, &MarksError{path, identity.Refuse(identity.Malformed, "a part is missing")}
+	}
+	if err := state.check(); err != nil {
+		return marks{}, &MarksError{path, err}
 	}
 	return state, nil
+}
+
+// readOwn reads a file that nobody else can have written: a mark of theirs could
+// keep every true answer out.
+func readOwn(path string) ([]byte, error) {
+	if err := identity.CheckTrustedFile(path); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path) //nolint:gosec // the caller's own file
+}
+
+// check refuses marks of nothing that could have been verified. One that no
+// answer is below would protect from nothing.
+func (s *marks) check() error {
+	for id, mark := range s.Registries {
+		if mark.Version < 1 || mark.Made < 0 {
+			return identity.Refuse(identity.Malformed, "the mark of %s is of no head", id)
+		}
+	}
+	for id, mark := range s.Nodes {
+		if mark.Epoch < 1 || mark.Sequence < 0 {
+			return identity.Refuse(identity.Malformed, "the mark of %s is of no statement", id)
+		}
+	}
+	for issuer, mark := range s.CRLs {
+		if _, ok := mark.number(); !ok {
+			return identity.Refuse(identity.Malformed, "the mark of the authority %s is of no revocation list", issuer)
+		}
+	}
+	return nil
 }
 
 // Volatile returns why the marks could not be written, nil if they were.

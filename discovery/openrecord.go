@@ -86,9 +86,9 @@ func parseCertificates(leaves, issuers [][]byte) (certificates, error) {
 		c.leaves[sha256.Sum256(der)] = der
 	}
 	for _, der := range issuers {
-		issuer, err := x509.ParseCertificate(der)
+		issuer, err := parseCertificate(der)
 		if err != nil {
-			return certificates{}, identity.Refuse(identity.BadCert, "parsing an issuer: %w", err)
+			return certificates{}, err
 		}
 		c.issuers = append(c.issuers, issuer)
 	}
@@ -108,9 +108,9 @@ func (c certificates) find(thumbprint identity.Hash, b *identity.Bundle) (*ident
 	if !ok {
 		return nil, identity.Refuse(identity.BadCert, "the certificate %s was not sent", thumbprint)
 	}
-	leaf, err := x509.ParseCertificate(der)
+	leaf, err := parseCertificate(der)
 	if err != nil {
-		return nil, identity.Refuse(identity.BadCert, "parsing a certificate: %w", err)
+		return nil, err
 	}
 	for _, issuer := range c.issuers {
 		if bytes.Equal(leaf.RawIssuer, issuer.RawSubject) && bytes.Equal(leaf.AuthorityKeyId, issuer.SubjectKeyId) {
@@ -118,4 +118,15 @@ func (c certificates) find(thumbprint identity.Hash, b *identity.Bundle) (*ident
 		}
 	}
 	return nil, identity.Refuse(identity.BadCert, "the issuer of a certificate was not sent")
+}
+
+func parseCertificate(der []byte) (*x509.Certificate, error) {
+	if len(der) > maxCertificateBytes {
+		return nil, identity.Refuse(identity.BadCert, "a certificate of %d bytes, more than %d", len(der), maxCertificateBytes)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, identity.Refuse(identity.BadCert, "parsing a certificate of the answer: %w", err)
+	}
+	return cert, nil
 }

@@ -148,8 +148,13 @@ func (c *Client) Beat(ctx context.Context, r *Remote, s *identity.Statement, b i
 	if got.peer != peer {
 		return nil, identity.Refuse(identity.Unavailable, "%s answered in place of %s", got.peer, peer)
 	}
+	return readBeat(got.body, s)
+}
+
+// readBeat reads the reply to a heartbeat, the registry's word.
+func readBeat(doc []byte, s *identity.Statement) (*BeatReply, error) {
 	var answer BeatReply
-	if err := decode(got.body, &answer); err != nil {
+	if err := decode(doc, &answer); err != nil {
 		return nil, err
 	}
 	if answer.RID != s.RID() {
@@ -158,28 +163,39 @@ func (c *Client) Beat(ctx context.Context, r *Remote, s *identity.Statement, b i
 	return &answer, nil
 }
 
+// openBeat is [readBeat] with the receipt, which proves that the record is
+// listed still.
+func openBeat(o *Opener, doc []byte, s *identity.Statement, ask Ask) (*BeatReply, Head, error) {
+	answer, err := readBeat(doc, s)
+	if err != nil {
+		return nil, Head{}, err
+	}
+	if answer.Receipt == nil {
+		return nil, Head{}, identity.Refuse(identity.Incomplete, "the receipt that was asked for is missing")
+	}
+	listing, err := o.openReceipt(*answer.Receipt, s.Node(), s.RID(), ask)
+	if err != nil {
+		return nil, Head{}, err
+	}
+	return answer, listing.Head, nil
+}
+
 func (c *Client) beatWithReceipt(ctx context.Context, r *Remote, s *identity.Statement, b identity.Beat) (*BeatReply, error) {
-	var answer BeatReply
+	var answer *BeatReply
 	q, err := postJSON("/v1/heartbeats", BeatRequest{RID: s.RID(), K: b.K, Token: b.Token, Receipt: true}, func(o *Opener, rep *reply, ask Ask) (Head, map[identity.NodeID]NodeMark, error) {
-		if err := decode(rep.body, &answer); err != nil {
-			return Head{}, nil, err
-		}
-		if answer.Receipt == nil {
-			return Head{}, nil, identity.Refuse(identity.Incomplete, "the receipt that was asked for is missing")
-		}
-		listing, err := o.openReceipt(*answer.Receipt, s.Node(), s.RID(), ask)
-		if err != nil {
-			return Head{}, nil, err
-		}
-		return listing.Head, nil, nil
+		var head Head
+		var err error
+		answer, head, err = openBeat(o, rep.body, s, ask)
+		return head, nil, err
 	})
 	if err != nil {
 		return nil, err
 	}
+	q.hint = true // the record is posted again
 	if err := c.exchange(ctx, r, q); err != nil {
 		return nil, c.superseded(s.Node(), err)
 	}
-	return &answer, nil
+	return answer, nil
 }
 
 // PublishAll hands a statement to all registries.

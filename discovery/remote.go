@@ -8,11 +8,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/neurons-me/netget/identity"
 )
@@ -22,6 +24,8 @@ const (
 	requestTimeout = 5 * time.Second
 	idleTimeout    = 90 * time.Second
 	maxReplyBytes  = MaxAnswerBytes
+
+	maxAddressBytes = 300 // of https://, a DNS name and a port
 )
 
 // A Remote is one address at which registries of the network answer. Which
@@ -50,11 +54,14 @@ type reply struct {
 // ParseAddress checks the URL of a registry: https, a host, a port, nothing
 // else. It returns the canonical form.
 func ParseAddress(text string) (string, error) {
+	if len(text) > maxAddressBytes {
+		return "", identity.Refuse(identity.Malformed, "an address of %d bytes, more than %d", len(text), maxAddressBytes)
+	}
 	u, err := url.Parse(text)
 	if err != nil {
 		return "", identity.Refuse(identity.Malformed, "%q is not a URL", text)
 	}
-	if u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
+	if u.Scheme != "https" || u.Hostname() == "" || strings.ContainsFunc(u.Host, isForeign) || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
 		return "", identity.Refuse(identity.Malformed, "%q is not the address of a registry, such as https://registry.example.org:8438", text)
 	}
 	port := u.Port()
@@ -66,6 +73,10 @@ func ParseAddress(text string) (string, error) {
 	}
 	return "https://" + net.JoinHostPort(identity.FoldName(u.Hostname()), port), nil
 }
+
+// isForeign reports whether a character can stand in no host that we dial: those
+// beyond ASCII are written as A-labels, and an address has no zone.
+func isForeign(r rune) bool { return r > unicode.MaxASCII || r == '%' }
 
 // NewRemote returns the registry address for a node with the given identity.
 func NewRemote(address string, source *identity.Source, now func() time.Time) (*Remote, error) {
@@ -182,6 +193,20 @@ func (r *Remote) peerOf(state tls.ConnectionState) (identity.NodeID, error) {
 	return cert.ID(), nil
 }
 
+// checkKept judges a kept connection again before a request goes over it. One
+// whose registry's certificate is over or revoked is closed: nothing was written
+// yet, so that net/http makes a new connection, which the registry that has
+// renewed its certificate passes.
+func (r *Remote) checkKept(info httptrace.GotConnInfo) {
+	conn, ok := info.Conn.(*tls.Conn)
+	if !ok || !info.Reused {
+		return
+	}
+	if _, err := r.peerOf(conn.ConnectionState()); err != nil {
+		_ = conn.Close() // the new handshake tells who is there
+	}
+}
+
 // dropSpare closes an unused connection; r.mu is held.
 func (r *Remote) dropSpare() {
 	if r.spare != nil {
@@ -195,6 +220,7 @@ func (r *Remote) dropSpare() {
 func (r *Remote) do(ctx context.Context, method, path string, query url.Values, contentType string, body []byte) (*reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: r.checkKept})
 	target := r.url + path
 	if len(query) != 0 {
 		target += "?" + query.Encode()
@@ -214,7 +240,7 @@ func (r *Remote) do(ctx context.Context, method, path string, query url.Values, 
 	defer func() { _ = resp.Body.Close() }() // it was read to its end, or the error is there
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReplyBytes+1))
 	if err != nil {
-		return nil, fmt.Errorf("reading the reply of %s: %w", r.url, err)
+		return nil, &url.Error{Op: "reading the reply of", URL: r.url, Err: err} // as what Do returns: there was no answer
 	}
 	if len(text) > maxReplyBytes {
 		return nil, identity.Refuse(identity.Limits, "a reply of more than %d bytes", maxReplyBytes)

@@ -13,6 +13,8 @@ import (
 const (
 	maxRoots          = 16
 	maxIssuers        = 64
+	maxAuthorities    = maxRoots + maxIssuers
+	maxCRLs           = 2 * maxAuthorities // of each what was known, and what is newer
 	maxChainBytes     = 16 << 10
 	maxVerifiedChains = 65536
 )
@@ -85,6 +87,11 @@ func ParseBundle(doc []byte) (*Bundle, error) {
 func (d *BundleDocument) CheckLists() error {
 	if d.Roots == nil || d.Handovers == nil || d.Issuers == nil || d.CRLs == nil {
 		return Refuse(Malformed, "a bundle lacks one of its lists")
+	}
+	for _, r := range d.Registries {
+		if r.Addresses == nil {
+			return Refuse(Malformed, "the registry %s lacks its list of addresses", r.Registry)
+		}
 	}
 	return nil
 }

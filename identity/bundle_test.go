@@ -197,6 +197,7 @@ func TestParseBundleRefuses(t *testing.T) {
 		"a short nid":         strings.Replace(text, `"nid":"`, `"nid":"A`, 1),
 		"base64 that is none": strings.Replace(text, `"roots":["`, `"roots":["-`, 1),
 		"no network":          strings.Replace(text, `"network":"production"`, `"network":""`, 1),
+		"no addresses":        strings.Replace(text, "{", `{"registries":[{"registry":"spiffe://production.netget.internal/registry/r","mark":null}],`, 1),
 	}
 	for name, doc := range rows {
 		if _, err := identity.ParseBundle([]byte(doc)); identity.CodeOf(err) != identity.Malformed {

@@ -176,6 +176,7 @@ func TestUnmarshalStrict(t *testing.T) {
 	for _, good := range []string{
 		`{}`, ` {"a" : 1} `, `{"x":{"y":[1,{"z":null}]}}`, `{"b":[{"a":1},{"a":2}],"a":3}`, `{"a":1,"aa":2}`,
 		`{"camelCase":"x","R":"x","p":null}`, `{"e":"x"}`, `{"embedded":null}`, `{"X":1,"Xx":{"x":1}}`,
+		`{"x":{"a":null,"B":[{"camelcase":5}]},"b":[{"x":[{"a":null}]}]}`, // what nobody knows yet may use any name
 	} {
 		if err := identity.UnmarshalStrict([]byte(good), new(thing)); err != nil {
 			t.Errorf("%s: %v", good, err)

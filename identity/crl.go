@@ -49,6 +49,9 @@ func (c *CRL) Raw() []byte { return c.list.Raw }
 
 // addCRLs keeps the newest list of each authority.
 func (b *Bundle) addCRLs(ders [][]byte) error {
+	if len(ders) > maxCRLs {
+		return Refuse(Limits, "a bundle has at most %d revocation lists, not %d", maxCRLs, len(ders))
+	}
 	for _, der := range ders {
 		crl, err := b.parseCRL(der)
 		if err != nil {

@@ -5,73 +5,80 @@ import (
 	"encoding"
 	"encoding/json"
 	"reflect"
-	"slices"
 	"strings"
 )
 
-// members are the names that the structs within a type give to their members.
-// encoding/json would accept any spelling that folds to one of them; whoever
+// A shape is what the program knows of one place in a document. encoding/json
+// would accept any spelling of a name that folds to a known one; whoever
 // compares names byte for byte would not see that member.
-type members struct {
-	known   []member
-	structs []reflect.Type // that were walked
+type shape struct {
+	members []member // of a struct; of all else names are free
+	entry   *shape   // of a list or map
 }
 
 type member struct {
 	name     string
-	nullable bool // null has a meaning, or the type judges it by itself
+	nullable bool   // null has a meaning, or the type judges it by itself
+	der      int    // 0: no bytes; 1: bytes; 2: a list of such
+	value    *shape // nil: the program does not look into it, or does so by itself
 }
 
-// check refuses the name of a known member in another spelling, and null for
-// one that cannot be absent in that way.
-func (m *members) check(name string, null bool) error {
+// check returns the known member of a name, zero if it is unknown. It refuses
+// the name in another spelling, and null for a member that cannot be absent in
+// that way. Of nil everything is unknown.
+func (s *shape) check(name string, null bool) (member, error) {
+	if s == nil {
+		return member{}, nil
+	}
 	like := false
-	for _, k := range m.known {
+	for _, k := range s.members {
 		if k.name == name && (!null || k.nullable) {
-			return nil
+			return k, nil
 		}
 		like = like || strings.EqualFold(k.name, name)
 	}
 	if like {
-		return Refuse(Malformed, "the member %q is null or spelt in another case", clip(name))
+		return member{}, Refuse(Malformed, "the member %q is null or spelt in another case", clip(name))
+	}
+	return member{value: s.entry}, nil
+}
+
+// shapeOf returns the shape of a type. Seen are those of the structs around it.
+func shapeOf(t reflect.Type, seen map[reflect.Type]*shape) *shape {
+	if decodesItself(t) {
+		return nil
+	}
+	switch t.Kind() { //nolint:exhaustive // all the others hold no members
+	case reflect.Pointer:
+		return shapeOf(t.Elem(), seen)
+	case reflect.Slice, reflect.Array, reflect.Map:
+		return &shape{entry: shapeOf(t.Elem(), seen)}
+	case reflect.Struct:
+		if known := seen[t]; known != nil {
+			return known
+		}
+		s := &shape{}
+		seen[t] = s
+		for field := range t.Fields() {
+			s.addField(field, seen)
+		}
+		return s
 	}
 	return nil
 }
 
-func membersOf(t reflect.Type) *members {
-	m := &members{}
-	m.add(t)
-	return m
-}
-
-func (m *members) add(t reflect.Type) {
-	if decodesItself(t) {
-		return
-	}
-	switch t.Kind() { //nolint:exhaustive // all the others hold no members
-	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
-		m.add(t.Elem())
-	case reflect.Struct:
-		if slices.Contains(m.structs, t) {
-			return
-		}
-		m.structs = append(m.structs, t)
-		for field := range t.Fields() {
-			m.addField(field)
-		}
-	}
-}
-
-func (m *members) addField(field reflect.StructField) {
+func (s *shape) addField(field reflect.StructField, seen map[reflect.Type]*shape) {
 	tag := field.Tag.Get("json")
 	if tag == "-" || !field.IsExported() && !field.Anonymous {
 		return
 	}
+	value := shapeOf(field.Type, seen)
 	name, _, _ := strings.Cut(tag, ",")
-	if name != "" || !field.Anonymous { // else its members are those of the struct around it
-		m.known = append(m.known, member{cmp.Or(name, field.Name), takesNull(field.Type)})
+	if name == "" && field.Anonymous && value != nil {
+		s.members = append(s.members, value.members...) // they are those of the struct around it
+		return
 	}
-	m.add(field.Type)
+	s.members = append(s.members, member{cmp.Or(name, field.Name), takesNull(field.Type), depthOfDER(field.Type), value})
 }
 
 func takesNull(t reflect.Type) bool {
@@ -79,6 +86,17 @@ func takesNull(t reflect.Type) bool {
 		return true
 	}
 	return t.PkgPath() != "" && reflect.PointerTo(t).Implements(reflect.TypeFor[json.Unmarshaler]())
+}
+
+// depthOfDER returns 1 for []byte, 2 for a list of those, 0 for all else.
+func depthOfDER(t reflect.Type) int {
+	switch t {
+	case reflect.TypeFor[[]byte]():
+		return 1
+	case reflect.TypeFor[[][]byte]():
+		return 2
+	}
+	return 0
 }
 
 // decodesItself reports whether a type reads its JSON in its own way.

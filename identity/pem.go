@@ -161,6 +161,9 @@ func decodePEM(text []byte) (certs, crls [][]byte, err error) {
 		default:
 			return nil, nil, Refuse(Malformed, "an unexpected %q in PEM", clip(block.Type))
 		}
+		if len(certs) > maxRoots+maxAuthorities || len(crls) > maxCRLs { // a hand-over for each root
+			return nil, nil, Refuse(Limits, "a PEM file of more certificates than a network has")
+		}
 		text = rest
 	}
 	return certs, crls, nil

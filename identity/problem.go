@@ -3,7 +3,10 @@ package identity
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Status returns the HTTP status of a class. A size of the message that is
@@ -106,18 +109,33 @@ type ProblemError struct {
 func ParseProblem(status int, header http.Header, body []byte) *ProblemError {
 	e := &ProblemError{}
 	if err := UnmarshalStrict(body, &e.Problem); err != nil || e.Code.Status() == http.StatusInternalServerError {
-		e.Problem = Problem{Code: codeOfStatus(status), Detail: clip(http.StatusText(status))}
+		e.Problem = Problem{Code: codeOfStatus(status), Detail: http.StatusText(status)}
 	}
-	e.Status = status
+	e.Status, e.Detail = status, printable(e.Detail)
 	if seconds, err := time.ParseDuration(header.Get("Retry-After") + "s"); err == nil && seconds > 0 {
 		e.RetryAfter = min(seconds, time.Hour)
 	}
 	return e
 }
 
+// maxDetailBytes bounds what a server says for itself: a few sentences.
+const maxDetailBytes = 256
+
+// printable bounds the words of a server and keeps from them what a terminal
+// would obey: they are shown to people and written to logs.
+func printable(s string) string {
+	s = s[:min(len(s), maxDetailBytes)]
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, s)
+}
+
 // Error returns "class (status): detail".
 func (e *ProblemError) Error() string {
-	return fmt.Sprintf("the server answered %s (%d): %s", e.Code, e.Status, clip(e.Detail))
+	return fmt.Sprintf("the server answered %s (%d): %s", e.Code, e.Status, e.Detail)
 }
 
 // HTTPStatus returns the status of the response.

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/neurons-me/netget/identity"
 )
@@ -73,6 +76,21 @@ func TestParseProblem(t *testing.T) {
 		got := identity.ParseProblem(row.status, header, []byte(row.body))
 		if got.Code != row.code || got.Status != row.status || got.HTTPStatus() != row.status || got.RetryAfter != row.after || identity.CodeOf(got) != row.code || got.Error() == "" {
 			t.Errorf("%s: got %+v", row.name, got)
+		}
+	}
+}
+
+// What a server says is shown on terminals: it must not move the cursor, forge
+// a line of a log, or fill the screen.
+func TestProblemKeepsControlCharactersFromTheTerminal(t *testing.T) {
+	for _, detail := range []string{"\u001b[2Jgone", "one\nlevel=ERROR", "\u009b2J", "\u202e", strings.Repeat("ä", 1000)} {
+		body, err := json.Marshal(identity.Problem{Code: identity.Busy, Detail: detail})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := identity.ParseProblem(429, nil, body).Error()
+		if len(text) > 800 || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) && r != utf8.RuneError }) {
+			t.Errorf("shown as %q", text)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package identity
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -118,7 +119,12 @@ func VerifyPeer(state tls.ConnectionState, b *Bundle, use Usage, now time.Time) 
 // would look for a DNS name where identities count.
 func verifyConnection(c *tls.Config, verify func(tls.ConnectionState) error) {
 	c.InsecureSkipVerify = true // VerifyConnection below does it, in full, on every connection
-	c.VerifyConnection = func(state tls.ConnectionState) error {
+	c.VerifyConnection = func(state tls.ConnectionState) (err error) {
+		defer func() { // net/http dials in goroutines of its own, where nobody else would catch it
+			if cause := recover(); cause != nil {
+				err = fmt.Errorf("verifying the other side panicked: %v", cause)
+			}
+		}()
 		if state.DidResume {
 			return errors.New("a resumed session proves no certificate")
 		}

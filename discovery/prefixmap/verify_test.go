@@ -213,30 +213,3 @@ func alter(t *rapid.T, m prefixmap.Map, p prefixmap.Proof) prefixmap.Proof {
 	ways[rapid.SampledFrom(slices.Sorted(maps.Keys(ways))).Draw(t, "way")]()
 	return p
 }
-
-func FuzzVerifyProof(f *testing.F) {
-	for _, entries := range []map[hash]hash{
-		{}, {{1}: {1}}, {{1}: {1}, {2}: {2}}, {{0x80}: {1}, {0x81}: {2}, {}: {3}}, {{}: {1}, {31: 1}: {2}},
-	} {
-		m := mapOf(entries)
-		root := m.Root()
-		for _, key := range []hash{{}, {1}, {0x80}, {0xff}} {
-			text, err := m.Prove(key).MarshalJSON()
-			if err != nil {
-				f.Fatal(err)
-			}
-			f.Add(root[:], key[:], text)
-		}
-	}
-	f.Fuzz(func(t *testing.T, root, key, text []byte) {
-		var p prefixmap.Proof
-		if len(root) != 32 || len(key) != 32 || p.UnmarshalJSON(text) != nil {
-			return
-		}
-		value, present, err := prefixmap.Verify(hash(root), hash(key), p)
-		naive, naivePresent, ok := naiveVerify(hash(root), hash(key), p)
-		if ok != (err == nil) || naive != value || naivePresent != present {
-			t.Errorf("got %x, %v, %v, the text says %x, %v, %v", value, present, err, naive, naivePresent, ok)
-		}
-	})
-}

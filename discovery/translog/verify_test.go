@@ -104,43 +104,6 @@ func mutate(t *rapid.T, proof, hashes []hash) []hash {
 	return proof
 }
 
-func FuzzInclusion(f *testing.F) {
-	leaves, log, _ := numbered(7)
-	root := must(log.Root(7))
-	for i, leaf := range leaves {
-		f.Add(flat(must(log.Inclusion(7, int64(i)))), int64(7), root[:], int64(i), leaf[:])
-	}
-	f.Add([]byte{}, int64(math.MaxInt64), root[:], int64(1), root[:])
-	f.Fuzz(func(t *testing.T, proof []byte, size int64, root []byte, index int64, leaf []byte) {
-		list := unflat(proof)
-		got := translog.VerifyInclusion(list, size, first(root), index, first(leaf)) == nil
-		want := len(list) <= 64 && size < 1<<53 && naiveInclusion(list, size, first(root), index, first(leaf))
-		if got != want {
-			t.Errorf("got %v, the RFC's verifier says %v", got, want)
-		}
-	})
-}
-
-func FuzzConsistency(f *testing.F) {
-	_, log, _ := numbered(7)
-	for m := range int64(7) {
-		for n := m; n < 7; n++ {
-			oldRoot, newRoot := must(log.Root(m+1)), must(log.Root(n+1))
-			f.Add(flat(must(log.Consistency(m+1, n+1))), n+1, newRoot[:], m+1, oldRoot[:])
-		}
-	}
-	f.Add([]byte{}, int64(math.MaxInt64), []byte{}, int64(1), []byte{})
-	f.Fuzz(func(t *testing.T, proof []byte, newSize int64, newRoot []byte, oldSize int64, oldRoot []byte) {
-		list := unflat(proof)
-		got := translog.VerifyConsistency(list, newSize, first(newRoot), oldSize, first(oldRoot)) == nil
-		want := len(list) <= 64 && newSize < 1<<53 &&
-			naiveConsistency(list, newSize, first(newRoot), oldSize, first(oldRoot))
-		if got != want {
-			t.Errorf("got %v, the RFC's verifier says %v", got, want)
-		}
-	})
-}
-
 func flat(hashes []hash) []byte {
 	var b []byte
 	for _, h := range hashes {

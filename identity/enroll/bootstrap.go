@@ -25,6 +25,12 @@ func bootstrap(ctx context.Context, t Token) (*identity.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
+	return t.trust(body)
+}
+
+// trust opens the reply with the root.
+func (t Token) trust(body []byte) (*identity.Bundle, error) {
+	td := t.id.TrustDomain()
 	var reply struct {
 		CA string `json:"ca"` // PEM
 	}

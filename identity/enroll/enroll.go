@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/neurons-me/netget/identity"
@@ -39,6 +38,11 @@ func Enroll(ctx context.Context, cfg Config) (*Result, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
+	release, err := takeRoom(cfg.Folder.Dir())
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	trusted, err := bootstrap(ctx, cfg.Token)
 	if err != nil {
 		return nil, err
@@ -47,6 +51,7 @@ func Enroll(ctx context.Context, cfg Config) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	release()
 	if err := cfg.Folder.Create(result.Identity, cfg.Force); err != nil {
 		return nil, fmt.Errorf("writing the identity: %w", err)
 	}
@@ -65,24 +70,7 @@ func (cfg *Config) check() error {
 	if cfg.Folder.Exists() && !cfg.Force {
 		return fmt.Errorf("%s: %w", cfg.Folder.Dir(), identity.ErrIdentityExists)
 	}
-	return checkWritable(cfg.Folder.Dir())
-}
-
-func checkWritable(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	if err := identity.CheckTrustedFile(dir); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, ".enroll-*")
-	if err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Remove(f.Name())
+	return nil
 }
 
 // exchange sends the token over a connection that trusted has verified, and
@@ -105,15 +93,15 @@ func (cfg *Config) exchange(ctx context.Context, trusted *identity.Bundle) (*Res
 	if err != nil {
 		return nil, err
 	}
+	return cfg.accept(body, k)
+}
+
+// accept makes the identity of a reply to the token.
+func (cfg *Config) accept(body []byte, k keys) (*Result, error) {
 	var r reply
 	if err := identity.UnmarshalStrict(body, &r); err != nil {
 		return nil, err
 	}
-	return cfg.accept(&r, k)
-}
-
-// accept makes the identity of a reply to the token.
-func (cfg *Config) accept(r *reply, k keys) (*Result, error) {
 	id := cfg.Token.id
 	b, err := bundleOf(r.BundleDocument)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/neurons-me/netget/identity"
@@ -56,7 +57,7 @@ func (c call) do(ctx context.Context) ([]byte, error) {
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
 	if err != nil {
-		return nil, fmt.Errorf("reading the certificate authority's reply: %w", err)
+		return nil, &url.Error{Op: "reading the certificate authority's reply of", URL: c.url, Err: err} // as what Do returns: there was no answer
 	}
 	if int64(len(body)) > limit {
 		return nil, identity.Refuse(identity.Limits, "the certificate authority's reply has more than %d bytes", limit)

@@ -13,7 +13,10 @@ import (
 	"github.com/neurons-me/netget/identity"
 )
 
-const maxTokenBytes = 4 << 10
+const (
+	maxTokenBytes = 4 << 10
+	maxURLBytes   = 300 // of https://, a DNS name and a port
+)
 
 // ErrTokenExpired says that a join token is over: the CA's owner makes another.
 var ErrTokenExpired = errors.New("the join token has expired")
@@ -123,6 +126,9 @@ func parseFingerprint(s string) (identity.Hash, error) {
 
 // checkURL accepts https://HOST:PORT and nothing around it.
 func checkURL(s string) error {
+	if len(s) > maxURLBytes {
+		return identity.Refuse(identity.Malformed, "a URL of %d bytes, more than %d", len(s), maxURLBytes)
+	}
 	u, err := url.Parse(s)
 	if err != nil {
 		return identity.Refuse(identity.Malformed, "not a URL: %w", err)

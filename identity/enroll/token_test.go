@@ -93,20 +93,3 @@ func TestParseTokenRefuses(t *testing.T) {
 		})
 	}
 }
-
-func FuzzParseToken(f *testing.F) {
-	f.Add("a.b.c")
-	f.Add(tokenText(map[string]any{"aud": "https://localhost:1", "exp": 5}))
-	f.Fuzz(func(t *testing.T, text string) {
-		token, err := enroll.ParseToken(text)
-		if err != nil {
-			if identity.CodeOf(err) == "" {
-				t.Errorf("a refusal without class: %v", err)
-			}
-			return
-		}
-		if token.ID().IsZero() || token.CA() == "" {
-			t.Errorf("a token for nothing: %v", token)
-		}
-	})
-}

@@ -2,9 +2,7 @@ package vectors_test
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
-	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -13,6 +11,7 @@ import (
 	"github.com/neurons-me/netget/identity"
 	"github.com/neurons-me/netget/internal/vectors"
 	"github.com/neurons-me/netget/internal/vectors/forge"
+	"github.com/neurons-me/netget/internal/vectors/judge"
 )
 
 const folder = "../../testdata/vectors"
@@ -74,19 +73,7 @@ func bundleOf(t *testing.T, doc json.RawMessage) *identity.Bundle {
 // statementOf opens a statement that the vector's reader has verified before.
 func statementOf(t *testing.T, b *identity.Bundle, s vectors.Signed) *identity.Statement {
 	t.Helper()
-	leaf, issuer, err := identity.ParsePair([][]byte{s.Certificate, s.Issuer})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := b.Verify(leaf, issuer, identity.ClientUse)
-	if err != nil {
-		t.Fatal(err)
-	}
-	env, err := identity.ParseEnvelope(s.Token, identity.RecordTyp, identity.TombstoneTyp)
-	if err != nil {
-		t.Fatal(err)
-	}
-	statement, err := b.OpenStatement(env, cert)
+	statement, err := judge.Statement(b, s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,11 +83,7 @@ func statementOf(t *testing.T, b *identity.Bundle, s vectors.Signed) *identity.S
 // decompressed reads what gzip holds, up to most bytes and one more.
 func decompressed(t *testing.T, compressed []byte, most int64) []byte {
 	t.Helper()
-	r, err := gzip.NewReader(bytes.NewReader(compressed))
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := io.ReadAll(io.LimitReader(r, most+1))
+	b, err := judge.Decompressed(compressed, most)
 	if err != nil {
 		t.Fatal(err)
 	}

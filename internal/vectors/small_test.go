@@ -1,17 +1,13 @@
 package vectors_test
 
 import (
-	"encoding/json"
-	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/neurons-me/netget/discovery"
-	"github.com/neurons-me/netget/discovery/prefixmap"
-	"github.com/neurons-me/netget/discovery/translog"
 	"github.com/neurons-me/netget/identity"
 	"github.com/neurons-me/netget/internal/vectors"
+	"github.com/neurons-me/netget/internal/vectors/judge"
 )
 
 func TestCanonical(t *testing.T) {
@@ -123,65 +119,10 @@ func checkBundle(t *testing.T, v vectors.Certificate) error {
 func TestProofs(t *testing.T) {
 	each(t, vectors.ProofsFile, func(t *testing.T, v vectors.Proof) error {
 		t.Helper()
-		switch v.Kind {
-		case "key":
-			if got := discovery.ServiceKey(*v.NID, v.Service); got != *v.Key {
-				t.Errorf("got %s, want %s", got, v.Key)
-			}
-			return nil
-		case "map":
-			return checkMapProof(t, v)
+		got, err := judge.Proof(v)
+		if err == nil {
+			want(t, v.Want, got)
 		}
-		var hashes []identity.Hash
-		if err := json.Unmarshal(v.Proof, &hashes); err != nil {
-			t.Fatal(err)
-		}
-		proof := make([][32]byte, 0, len(hashes))
-		for _, h := range hashes {
-			proof = append(proof, h)
-		}
-		switch v.Kind {
-		case "inclusion":
-			return classed(identity.Equivocation, translog.VerifyInclusion(proof, v.Size, *v.Root, v.Index, *v.Leaf))
-		case "tree":
-			return classed(identity.Incomplete, translog.VerifyInclusion(proof, v.Size, *v.Root, v.Index, *v.Leaf))
-		case "consistency":
-			return classed(identity.Equivocation, translog.VerifyConsistency(proof, v.Size, *v.Root, v.OldSize, *v.OldRoot))
-		}
-		t.Fatalf("unknown kind %q", v.Kind)
-		return nil
+		return err
 	})
-}
-
-func checkMapProof(t *testing.T, v vectors.Proof) error {
-	t.Helper()
-	var p prefixmap.Proof
-	if err := json.Unmarshal(v.Proof, &p); err != nil {
-		return classed(identity.Malformed, err)
-	}
-	value, present, err := prefixmap.Verify(*v.Root, *v.Key, p)
-	if err != nil {
-		return classed(identity.Incomplete, err)
-	}
-	if v.Want == nil {
-		return nil
-	}
-	got := &vectors.ProofWant{Present: present}
-	if present {
-		got.Value = new(identity.Hash(value))
-	}
-	want(t, v.Want, got)
-	return nil
-}
-
-// classed gives an error of the proofs' packages, which know no classes, the
-// class of its place.
-func classed(code identity.Code, err error) error {
-	if errors.Is(err, prefixmap.ErrTooLong) || errors.Is(err, translog.ErrTooLong) {
-		code = identity.Limits
-	}
-	if err == nil {
-		return nil
-	}
-	return identity.Refuse(code, "%w", err)
 }

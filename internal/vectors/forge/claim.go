@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/json"
 
 	"github.com/neurons-me/netget/identity"
 	"github.com/neurons-me/netget/internal/testca"
@@ -161,6 +162,11 @@ func value(raw string) edit { return text(`"Database"`, raw) }
 // address replaces the endpoint's address.
 func address(s string) edit {
 	return record(func(r *identity.Record) { r.Endpoints[0].Address = s })
+}
+
+// metadataKey adds a pair of metadata with any key, as the first of two.
+func metadataKey(k string) edit {
+	return text(`"name":"Database"`, string(must(json.Marshal(k)))+`:"x"`)
 }
 
 func header(old, with string) edit {

@@ -157,6 +157,11 @@ func badFields() []vectors.Record {
 	} {
 		rows = append(rows, row{fmt.Sprintf("the address %.40q", a), address(a)})
 	}
+	for _, k := range []string{
+		"../x", "%2e%2e", "a\x00b", "a\nb", `a"b`, "a'b", "*", "Ab", "bü", strings.Repeat("a", 300), "$1", "$$", "';--",
+	} {
+		rows = append(rows, row{fmt.Sprintf("the metadata key %.40q", k), metadataKey(k)})
+	}
 	return bad(identity.Malformed, rows)
 }
 
