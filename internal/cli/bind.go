@@ -3,11 +3,13 @@ package cli
 import (
 	"bytes"
 	"errors"
-	"os"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/neurons-me/netget/identity"
 )
 
 // secretAnnotation marks flags whose value may come from NETGET_<FLAG>_FILE.
@@ -70,13 +72,24 @@ func (p *Program) bindFlag(f *pflag.Flag) error {
 	if file == "" {
 		return nil
 	}
-	secret, err := os.ReadFile(file) //nolint:gosec // the user names the file
+	if err := checkTrusted(file); errors.Is(err, identity.ErrFileMode) {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	secret, err := readSecretFile(file)
+	defer clear(secret)
+	if err == nil && len(secret) > maxSecretBytes {
+		err = fmt.Errorf("%s is longer than %d bytes", file, maxSecretBytes)
+	}
 	if err != nil {
 		return Hint(Usage("%s: %w", name, err), "check the file that %s names", name)
 	}
 	value := string(bytes.TrimRight(secret, "\r\n"))
 	return setFlag(f, envItems(f, value), name)
 }
+
+// Typed reports whether a flag was given on the command line, where every user
+// of the machine can read it, and not by a file or the environment.
+func (p *Program) Typed(flag string) bool { return p.typed[flag] }
 
 // envItems splits the value of a list: at line ends if it has any, else at
 // commas.

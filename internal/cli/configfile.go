@@ -15,6 +15,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/neurons-me/netget/identity"
 )
 
 const maxConfigBytes = 1 << 20
@@ -33,9 +35,12 @@ func (p *Program) readConfig(cmd *cobra.Command) (settings, error) {
 	if err != nil {
 		return settings{}, err
 	}
-	text, err := os.ReadFile(name) //nolint:gosec // the user names the file
+	text, err := readConfigFile(name)
 	if errors.Is(err, fs.ErrNotExist) && p.configFile == "" {
 		return settings{}, nil
+	}
+	if errors.Is(err, identity.ErrFileMode) {
+		return settings{}, fmt.Errorf("reading the configuration: %w", err)
 	}
 	if err != nil {
 		return settings{}, Hint(Usage("reading the configuration: %w", err), "check --config")
@@ -45,6 +50,30 @@ func (p *Program) readConfig(cmd *cobra.Command) (settings, error) {
 		return settings{}, Hint(Usage("%s: %w", name, err), "the file is one YAML mapping whose keys are flags without dashes in front")
 	}
 	return s, s.checkKeys(cmd.Root(), p.configFile != "")
+}
+
+// readConfigFile reads at most one byte more than the file may have.
+func readConfigFile(name string) (text []byte, err error) {
+	if err := checkTrusted(name); err != nil {
+		return nil, err
+	}
+	file, err := os.Open(name) //nolint:gosec // the user names the file
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	return io.ReadAll(io.LimitReader(file, maxConfigBytes+1))
+}
+
+// checkTrusted refuses a file that decides what the program does, and that others
+// than the user and root may change. A device such as /dev/null or a terminal is
+// opened to others by the system.
+func checkTrusted(name string) error {
+	st, err := os.Stat(name)
+	if err != nil || st.Mode()&fs.ModeCharDevice != 0 {
+		return err
+	}
+	return identity.CheckTrustedFile(name)
 }
 
 func (p *Program) configName() (string, error) {
@@ -63,12 +92,35 @@ func (s *settings) parse(text []byte) error {
 		return fmt.Errorf("longer than %d bytes", maxConfigBytes)
 	}
 	d := yaml.NewDecoder(bytes.NewReader(text))
-	if err := d.Decode(&s.values); err != nil && !errors.Is(err, io.EOF) {
+	var first, more yaml.Node
+	if err := d.Decode(&first); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	var more any
 	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
 		return errors.New("more than one document")
+	}
+	if len(first.Content) == 0 || first.Content[0].Tag == "!!null" {
+		return nil // nothing but comments
+	}
+	return s.take(first.Content[0])
+}
+
+// take reads the members of the file's one mapping. The YAML package compares
+// each key of a mapping with every other; there is no need for its patience.
+func (s *settings) take(top *yaml.Node) error {
+	if top.Kind != yaml.MappingNode {
+		return fmt.Errorf("line %d: not a mapping", top.Line)
+	}
+	s.values = make(map[string]yaml.Node, len(top.Content)/2)
+	for i := 0; i+1 < len(top.Content); i += 2 {
+		key, value := top.Content[i], top.Content[i+1]
+		if key.Kind != yaml.ScalarNode {
+			return fmt.Errorf("line %d: a key is a word", key.Line)
+		}
+		if _, dup := s.values[key.Value]; dup {
+			return fmt.Errorf("line %d: the key %q is already defined", key.Line, key.Value)
+		}
+		s.values[key.Value] = *value
 	}
 	return nil
 }

@@ -6,7 +6,9 @@
 //		signals := make(chan os.Signal, 2)
 //		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 //		ctx, stop := cli.Signals(context.Background(), signals, os.Exit)
-//		program := cli.New(cli.System(), cli.Config{Name: "netget-ca", Folder: "ca"})
+//		process, err := cli.System()
+//		…
+//		program := cli.New(process, cli.Config{Name: "netget-ca", Folder: "ca"})
 //		program.Root.AddCommand(…)
 //		code := program.Run(ctx)
 //		stop()

@@ -66,8 +66,10 @@ func failureHint(code identity.Code, err error) string {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return "another program uses this port; stop it, or choose another with --address (port 0 takes a free one)"
-	case errors.Is(err, syscall.ENOSPC):
-		return "free some space on the disk, then run the command again"
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
+		return "free some space on the disk, or raise the quota or limit, then run the command again"
+	case errors.Is(err, syscall.EROFS):
+		return "the disk is read-only; choose a folder that can be written with --home or --identity"
 	case errors.Is(err, fs.ErrPermission):
 		return "run as the user who owns the folder, or choose another with --home"
 	case errors.Is(err, fs.ErrNotExist):
@@ -87,7 +89,9 @@ func folderHint(err error) string {
 	case errors.Is(err, identity.ErrNoIdentity):
 		return "enrol first with a join token ('enroll TOKEN'), or name the folder with --identity DIR"
 	case errors.Is(err, identity.ErrFileMode):
-		return "leave the file to its owner alone: chmod 600 FILE, or chmod 700 for a folder"
+		return "leave the file to its owner alone: chmod 600 FILE, or chmod 700 for a folder; chown it if it belongs to another user"
+	case errors.Is(err, identity.ErrNotRegular):
+		return "name a new file, or a regular file to replace; devices, links, pipes and folders are left alone"
 	case errors.Is(err, identity.ErrIdentityExists):
 		return "use the identity that is there, choose another folder with --identity DIR, or replace it with --force"
 	}

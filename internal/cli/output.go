@@ -7,6 +7,7 @@ import (
 	"io"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"text/tabwriter"
 )
 
@@ -39,10 +40,11 @@ type Table struct {
 type Printer struct {
 	w      io.Writer
 	format string
+	lasts  *atomic.Bool // set by Announce; nil: nobody asks
 }
 
 // NewPrinter returns a printer of one of the formats above to w.
-func NewPrinter(w io.Writer, format string) *Printer { return &Printer{w, format} }
+func NewPrinter(w io.Writer, format string) *Printer { return &Printer{w: w, format: format} }
 
 // Print writes v. In JSON and YAML nil slices become [], nil maps {}, and
 // times are in UTC with whole seconds.
@@ -55,6 +57,40 @@ func (p *Printer) Print(v Result) error {
 		return fmt.Errorf("writing the output: %w", err)
 	}
 	return nil
+}
+
+// PrintLine writes v as one of many that come one after the other: on one line,
+// as JSON, as its name, or for people as the cells of its table without header.
+func (p *Printer) PrintLine(v Result) error {
+	text, err := p.renderLine(v)
+	if err != nil {
+		return fmt.Errorf("rendering the output: %w", err)
+	}
+	if _, err := p.w.Write(text); err != nil {
+		return fmt.Errorf("writing the output: %w", err)
+	}
+	return nil
+}
+
+func (p *Printer) renderLine(v Result) ([]byte, error) {
+	if p.format == FormatName {
+		return lines(v.Names()), nil
+	}
+	t, ok := v.(interface{ Table() Table })
+	if p.format != FormatTable || !ok {
+		return encodeJSON(v, "")
+	}
+	var b bytes.Buffer
+	for _, row := range t.Table().Rows {
+		cells := make([]string, 0, len(row))
+		for _, cell := range row {
+			if cell = oneLine(cell); cell != "" {
+				cells = append(cells, cell)
+			}
+		}
+		b.WriteString(strings.Join(cells, "  ") + "\n")
+	}
+	return b.Bytes(), nil
 }
 
 func (p *Printer) render(v Result) ([]byte, error) {

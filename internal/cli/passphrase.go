@@ -3,6 +3,10 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
+
+	"github.com/neurons-me/netget/identity"
 )
 
 // PassphraseFlag is the flag that names a file with the authority's passphrase.
@@ -14,7 +18,8 @@ const passphraseHint = "use --passphrase-file FILE or NETGET_PASSPHRASE, or run 
 // on the command line, from NETGET_PASSPHRASE, from a file that the
 // environment or the configuration names, or asked for at the terminal, twice
 // when it is a new one. One line end is dropped. Without any of these, or when
-// it is empty, it returns a usage error at once and never waits.
+// it is empty, it returns a usage error at once and never waits. The caller wipes
+// the result with clear; a copy stays in the environment if it came from there.
 func (p *Program) Passphrase(ctx context.Context, file string, isNew bool) ([]byte, error) {
 	if file != "" && p.typed[PassphraseFlag] {
 		return passphraseFile(file)
@@ -32,6 +37,9 @@ func (p *Program) Passphrase(ctx context.Context, file string, isNew bool) ([]by
 }
 
 func passphraseFile(name string) ([]byte, error) {
+	if err := checkTrusted(name); errors.Is(err, identity.ErrFileMode) {
+		return nil, fmt.Errorf("reading the passphrase: %w", err)
+	}
 	secret, err := readSecretFile(name)
 	if err != nil {
 		return nil, Hint(Usage("reading the passphrase: %w", err), passphraseHint)
@@ -41,6 +49,7 @@ func passphraseFile(name string) ([]byte, error) {
 		return nil, Hint(Usage("the passphrase in %s is empty", name), passphraseHint)
 	}
 	if len(secret) > maxSecretBytes {
+		clear(secret)
 		return nil, Hint(Usage("the passphrase in %s is longer than %d bytes", name, maxSecretBytes), passphraseHint)
 	}
 	return secret, nil
@@ -58,6 +67,7 @@ func (p *Program) askPassphrase(ctx context.Context, isNew bool) ([]byte, error)
 		return secret, nil
 	}
 	again, err := p.Process.Prompt(ctx, "the same passphrase again")
+	defer clear(again)
 	if err != nil {
 		return nil, err
 	}

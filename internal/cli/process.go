@@ -28,13 +28,21 @@ type Process struct {
 	// Prompt asks the person at the terminal for a secret and returns it
 	// without line end. It is nil when there is no terminal.
 	Prompt func(ctx context.Context, question string) ([]byte, error)
+
+	given *given // nil: the process was not hardened
 }
 
-// System returns the process that this program really is. It asks for secrets
-// only if standard input is a terminal.
-func System() Process {
+// System returns the process that this program really is, after it has made it
+// one that may hold secrets: no core files, and nothing for others in the files
+// that it makes. It asks for secrets only if standard input is a terminal.
+func System() (Process, error) {
+	given, err := harden()
+	if err != nil {
+		return Process{}, err
+	}
 	p := Process{
-		Args: os.Args[1:], Env: os.Environ(), UID: os.Geteuid(),
+		given: given,
+		Args:  os.Args[1:], Env: os.Environ(), UID: os.Geteuid(),
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Now: time.Now,
 	}
 	if fd := int(os.Stdin.Fd()); term.IsTerminal(fd) {
@@ -42,7 +50,7 @@ func System() Process {
 			return prompt(ctx, fd, os.Stderr, question)
 		}
 	}
-	return p
+	return p, nil
 }
 
 // Getenv returns the value of an environment variable, "" if it is not set.
@@ -90,12 +98,17 @@ const maxSecretBytes = 4 << 10
 // itself, standard input for "-", or the content of FILE for "@FILE". White
 // space around it is dropped. An empty token, or one over 4 KiB, is a usage
 // error; whether it is a token is for the parser to say.
+//
+// Its bytes are wiped, but a string cannot be: the result stays in memory until
+// that is used for something else. A join token that was spent is of no use to
+// anybody.
 func (p Process) ReadToken(arg string) (string, error) {
-	token, err := p.tokenText(arg)
+	text, err := p.tokenText(arg)
+	defer clear(text)
 	if err != nil {
 		return "", err
 	}
-	token = bytes.TrimSpace(token)
+	token := bytes.TrimSpace(text)
 	if len(token) == 0 {
 		return "", Hint(Usage("the join token is empty"), "make one with 'netget-ca token', and pass it as it is, as @FILE or as - for standard input")
 	}
@@ -133,7 +146,13 @@ func readSecretFile(name string) (secret []byte, err error) {
 }
 
 // readBounded reads a secret with room for white space around it; what is
-// longer stays too long for whoever judges it.
+// longer stays too long for whoever judges it. It reads into one piece of
+// memory, so that whoever wipes the result leaves nothing behind.
 func readBounded(r io.Reader) ([]byte, error) {
-	return io.ReadAll(io.LimitReader(r, 2*maxSecretBytes))
+	secret := make([]byte, 2*maxSecretBytes)
+	n, err := io.ReadFull(r, secret)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = nil
+	}
+	return secret[:n], err
 }

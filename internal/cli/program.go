@@ -3,6 +3,7 @@ package cli
 import (
 	"log/slog"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,6 +27,8 @@ type Program struct {
 
 	config     Config
 	typed      map[string]bool // flags given on the command line
+	lasts      atomic.Bool     // a long-running command has announced itself: it ends in its own time
+	help       helpWriter      // what cobra prints
 	home       string
 	configFile string
 	output     string
@@ -73,11 +76,13 @@ func (p *Program) Home() (Home, error) {
 }
 
 // Printer returns the printer to standard output in the format of -o.
-func (p *Program) Printer() *Printer { return NewPrinter(p.Process.Stdout, p.output) }
+func (p *Program) Printer() *Printer { return &Printer{p.Process.Stdout, p.output, &p.lasts} }
 
 // StderrPrinter is like Printer, for what must not mix with the output of a
 // command that runs for the user.
-func (p *Program) StderrPrinter() *Printer { return NewPrinter(p.Process.Stderr, p.output) }
+func (p *Program) StderrPrinter() *Printer {
+	return &Printer{p.Process.Stderr, p.output, &p.lasts}
+}
 
 // Output returns the format of -o.
 func (p *Program) Output() string { return p.output }

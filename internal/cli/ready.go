@@ -24,6 +24,9 @@ func (p *Printer) Announce(a Announcement) error {
 	if _, err := p.w.Write(line); err != nil {
 		return fmt.Errorf("writing the ready line: %w", err)
 	}
+	if p.lasts != nil {
+		p.lasts.Store(true)
+	}
 	return nil
 }
 

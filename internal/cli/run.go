@@ -9,17 +9,52 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 )
+
+// stopPatience is for how long a command that was told to end is waited for. It
+// leaves a second of the ten that docs/cli.md promises.
+const stopPatience = 9 * time.Second
 
 // Run runs the command that the arguments name and returns the exit code.
 // Errors are printed to standard error in two lines, "error: …" and "hint: …",
 // or with -o json in one line. When ctx ends and the command could not finish
 // because of it, the code is 130.
+//
+// A command that does not come back although ctx has ended is left behind, to
+// end with the process: nothing else ends the opening or reading of a pipe. Those
+// that have announced themselves take their own time.
 func (p *Program) Run(ctx context.Context) int {
+	ended := make(chan int, 1)
+	go func() { ended <- p.run(ctx) }()
+	select {
+	case code := <-ended:
+		return code
+	case <-ctx.Done():
+	}
+	patience := time.NewTimer(stopPatience)
+	defer patience.Stop()
+	select {
+	case code := <-ended:
+		return code
+	case <-patience.C:
+	}
+	if p.lasts.Load() {
+		return <-ended
+	}
+	asJSON := p.Process.Getenv(EnvName("output")) == FormatJSON || typedJSON(p.Process.Args)
+	_ = writeReport(p.Process.Stderr, Explain(Fail(ExitInterrupted, "interrupted")), asJSON) // the code says it too
+	return ExitInterrupted
+}
+
+func (p *Program) run(ctx context.Context) int {
 	started := p.prepare()
 	cmd, err := p.Root.ExecuteContextC(ctx)
+	if err == nil {
+		err = p.help.failed()
+	}
 	if err == nil {
 		return ExitOK
 	}
@@ -55,7 +90,8 @@ func (p *Program) prepare() *bool {
 	started := new(bool)
 	p.Root.SetArgs(append([]string{}, p.Process.Args...)) // never nil, which means os.Args
 	p.Root.SetIn(p.Process.Stdin)
-	p.Root.SetOut(p.Process.Stdout)
+	p.help.w = p.Process.Stdout
+	p.Root.SetOut(&p.help)
 	p.Root.SetErr(p.Process.Stderr)
 	if p.Root.RunE == nil {
 		p.Root.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
@@ -99,12 +135,16 @@ func missingCommand(cmd *cobra.Command, args []string) error {
 
 // asUsage turns cobra's own errors into usage errors.
 func (p *Program) asUsage(cmd *cobra.Command, err error, started bool) error {
-	if _, ok := errors.AsType[*Error](err); ok || started {
+	if _, ok := errors.AsType[*Error](err); ok || started || folderHint(err) != "" {
 		return err
+	}
+	if failed := p.help.failed(); failed != nil {
+		return failed
 	}
 	first, _, _ := strings.Cut(err.Error(), "\n") // suggestions come on lines of their own
 	hint := fmt.Sprintf("run '%s --help'", cmd.CommandPath())
-	if near := cmd.SuggestionsFor(cmd.Flags().Arg(0)); len(near) > 0 {
+	arg := cmd.Flags().Arg(0) // "" where the flags did not parse; every command begins so
+	if near := cmd.SuggestionsFor(arg); arg != "" && len(near) > 0 {
 		hint = fmt.Sprintf("did you mean '%s %s'? %s", cmd.CommandPath(), near[0], hint)
 	}
 	return Hint(&Error{Code: "usage", Exit: ExitUsage, Err: errors.New(first)}, "%s", hint)
@@ -116,7 +156,10 @@ func (p *Program) wantsJSON() bool {
 	if p.output == FormatJSON || !p.Root.PersistentFlags().Changed("output") && p.Process.Getenv(EnvName("output")) == FormatJSON {
 		return true
 	}
-	args := p.Process.Args
+	return typedJSON(p.Process.Args)
+}
+
+func typedJSON(args []string) bool {
 	if i := slices.Index(args, "--"); i >= 0 {
 		args = args[:i]
 	}

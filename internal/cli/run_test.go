@@ -101,6 +101,11 @@ func TestRunPrintsErrors(t *testing.T) {
 			nil,
 			ran{2, "", `{"error":{"code":"usage","exit":2,"message":"unknown flag: --bogus","hint":"run 'netget-test work --help'"}}` + "\n"},
 		},
+		"an unknown flag of the program suggests no command": {
+			[]string{"--bogus"},
+			nil,
+			ran{2, "", "error: unknown flag: --bogus\nhint: run 'netget-test --help'\n"},
+		},
 		"an unknown command is usage": {
 			[]string{"wor"},
 			nil,
@@ -271,6 +276,38 @@ func TestBindRefuses(t *testing.T) {
 		got, _ := run(t.Context(), t, cli.Process{Args: args, Env: row.env}, nil)
 		if got.code != 2 || !strings.Contains(got.stderr, row.want) {
 			t.Errorf("%s: %+v, want code 2 and %q", name, got, row.want)
+		}
+	}
+}
+
+// TestBindRefusesWhatOthersMayChange gives everybody the right to write a file
+// that decides what the program does.
+func TestBindRefusesWhatOthersMayChange(t *testing.T) {
+	open := func(name, text string) string {
+		path := write(t, name, text)
+		if err := os.Chmod(path, 0o646); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for name, process := range map[string]cli.Process{
+		"a configuration": {Args: []string{"work", "--config", open("c.yaml", "address: a:1\n")}},
+		"a secret's file": {Args: []string{"work"}, Env: []string{"NETGET_STORE_FILE=" + open("store", "postgres://secret\n")}},
+	} {
+		got, v := run(t.Context(), t, process, nil)
+		if got.code != 2 || !strings.Contains(got.stderr, "has mode 0646") || !strings.Contains(got.stderr, "hint: leave the file to its owner alone") || v.Address != "127.0.0.1:1" || v.Store != "" {
+			t.Errorf("%s: %+v, %+v", name, got, v)
+		}
+	}
+}
+
+func TestBindBoundsTheFilesThatItReads(t *testing.T) {
+	for name, process := range map[string]cli.Process{
+		"a configuration": {Args: []string{"work", "--config", write(t, "c.yaml", strings.Repeat("#\n", 1<<20))}},
+		"a secret's file": {Args: []string{"work"}, Env: []string{"NETGET_STORE_FILE=" + write(t, "store", strings.Repeat("x", 9<<10))}},
+	} {
+		if got, _ := run(t.Context(), t, process, nil); got.code != 2 || !strings.Contains(got.stderr, "longer than") {
+			t.Errorf("%s: %+v", name, got)
 		}
 	}
 }

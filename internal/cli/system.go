@@ -101,7 +101,7 @@ func unreachable(err error) bool {
 		return true
 	}
 	for _, target := range []error{
-		context.DeadlineExceeded, os.ErrDeadlineExceeded, net.ErrClosed, io.ErrUnexpectedEOF,
+		context.DeadlineExceeded, os.ErrDeadlineExceeded, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF,
 		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.ECONNABORTED, syscall.ETIMEDOUT,
 		syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.ENETDOWN,
 	} {

@@ -76,8 +76,9 @@ type DB struct {
 // exist, checks it, and migrates it to the newest version the program knows.
 // Processes that start together on one PostgreSQL migrate one after the other.
 //
-// It returns an error that wraps [ErrURL], [ErrLocked], [ErrCorrupt],
-// [ErrReadOnly], [ErrFull], [ErrUnavailable] or [ErrNewer] if that is why.
+// It returns an error that wraps [ErrURL], [ErrLocked], [ErrLinked], [ErrCorrupt],
+// [ErrReadOnly], [ErrFull], [ErrMoved], [ErrUnavailable] or [ErrNewer] if that is
+// why.
 func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.Migrations == nil {
 		return nil, errors.New("opening the database: no migrations configured")
@@ -123,8 +124,8 @@ func (db *DB) Close() error {
 }
 
 // Read calls fn with a snapshot: all its queries see the same committed state.
-// It returns fn's error, or an error that wraps [ErrUnavailable], [ErrCorrupt]
-// or [ErrClosed].
+// It returns fn's error, or an error that wraps [ErrUnavailable], [ErrCorrupt],
+// [ErrMoved] or [ErrClosed].
 func (db *DB) Read(ctx context.Context, fn func(q *Query) error) error {
 	if err := db.enter(); err != nil {
 		return err

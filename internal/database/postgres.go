@@ -40,6 +40,9 @@ type postgresDB struct{ pool *pgxpool.Pool }
 // it would put arguments into the text of statements.
 func poolConfig(u *url.URL) (*pgxpool.Config, error) {
 	cfg, err := pgxpool.ParseConfig(u.String())
+	if err != nil && mentionsPassword(u) {
+		return nil, errNotUnderstood // the reason repeats the URL
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +64,18 @@ func poolConfig(u *url.URL) (*pgxpool.Config, error) {
 	cfg.PingTimeout = pingTimeout
 	cfg.ConnConfig.OnNotice = noteWarning
 	return cfg, nil
+}
+
+var errNotUnderstood = errors.New("not a PostgreSQL URL that can be understood; look for a wrong parameter or port")
+
+// mentionsPassword reports whether a URL holds a password, or may: in its user,
+// or in a parameter.
+func mentionsPassword(u *url.URL) bool {
+	if _, set := u.User.Password(); set {
+		return true
+	}
+	query, err := url.QueryUnescape(u.RawQuery)
+	return err != nil || strings.Contains(strings.ToLower(query), "password")
 }
 
 func openPostgres(ctx context.Context, cfg *pgxpool.Config) (engine, error) {
@@ -137,9 +152,10 @@ func postgresClass(code string, err error) error {
 		return wrap(ErrUnique, err)
 	case "53100": // disk_full
 		return wrap(ErrFull, err)
-	case "25006": // read_only_sql_transaction: a standby
+	case "25006", "42501": // read_only_sql_transaction: a standby; insufficient_privilege
 		return wrap(ErrReadOnly, err)
-	case "XX001", "XX002": // data_corrupted, index_corrupted
+	case "XX001", "XX002", // data_corrupted, index_corrupted
+		"42P01", "42P07", "42703", "42701", "42804": // undefined or duplicate table or column, other type: somebody else's tables
 		return wrap(ErrCorrupt, err)
 	case "40001", "40P01", "55P03", "57014": // lost to others, lock or statement took too long
 		return wrap(ErrUnavailable, err)

@@ -53,23 +53,26 @@ func (t postgresTx) commit(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTimeout)
 	defer cancel()
 	conn := t.tx.Conn().PgConn()
+	unsent := conn.IsClosed() // what broke before cannot take COMMIT any more
 	delete(conn.CustomData(), warningKey)
 	err := t.tx.Commit(ctx)
 	if warning, ok := conn.CustomData()[warningKey].(string); ok {
 		return errors.Join(fmt.Errorf("%w: %s", ErrInDoubt, warning), err)
 	}
-	if err != nil && inDoubt(err) {
+	if err != nil && !unsent && inDoubt(err) {
 		return fmt.Errorf("%w: %w", ErrInDoubt, err)
 	}
 	return err
 }
 
-// inDoubt tells an answer to COMMIT, and a COMMIT never sent, from the rest.
+// inDoubt tells an answer to COMMIT from the rest. It does not ask
+// [pgconn.SafeToRetry]: of a connection that breaks while pgx waits for the
+// answer that says yes, although COMMIT was sent.
 func inDoubt(err error) bool {
 	if reply, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return reply.SeverityUnlocalized != "ERROR" // FATAL, PANIC: the session died on the way
 	}
-	return !errors.Is(err, pgx.ErrTxCommitRollback) && !pgconn.SafeToRetry(err)
+	return !errors.Is(err, pgx.ErrTxCommitRollback)
 }
 
 // rollback runs when ctx may be over; pgx drops a connection that it cannot

@@ -20,16 +20,24 @@ const (
 	toWrite  = common + "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=journal_size_limit(67108864)&_txlock=immediate"
 	toRead   = common + "&_pragma=query_only(1)"
 	minReads = 4
+
+	walLimit = 67_108_864 // bytes, as in toWrite
 )
 
 // sqliteDB is one writing connection, a pool of reading ones, and the lock.
 type sqliteDB struct {
 	writer, readers *sql.DB
+	anchor          *sql.Conn // of the readers: keeps the write-ahead log in its place
+	files           []*openFile
 	lock            *os.File
 }
 
 func openSQLite(ctx context.Context, path string) (engine, error) {
 	if err := privateFolder(path); err != nil {
+		return nil, err
+	}
+	path, err := realFile(path)
+	if err != nil {
 		return nil, err
 	}
 	lock, err := lockFile(path)
@@ -44,6 +52,9 @@ func openSQLite(ctx context.Context, path string) (engine, error) {
 }
 
 func (db *sqliteDB) open(ctx context.Context, path string) error {
+	if err := oneName(path); err != nil { // again: it may have got another until the lock was taken
+		return err
+	}
 	if err := privateFile(path); err != nil {
 		return err
 	}
@@ -51,10 +62,13 @@ func (db *sqliteDB) open(ctx context.Context, path string) error {
 	if db.writer, err = sqlitePool(path, toWrite, 1); err != nil {
 		return err
 	}
-	if db.readers, err = sqlitePool(path, toRead, max(minReads, runtime.NumCPU())); err != nil {
+	if db.readers, err = sqlitePool(path, toRead, 1+max(minReads, runtime.NumCPU())); err != nil {
 		return err
 	}
-	return db.check(ctx)
+	if err := db.check(ctx); err != nil {
+		return err
+	}
+	return db.hold(ctx, path)
 }
 
 func sqlitePool(path, settings string, size int) (*sql.DB, error) {
@@ -89,6 +103,9 @@ func (db *sqliteDB) check(ctx context.Context) error {
 }
 
 func (db *sqliteDB) begin(ctx context.Context, writing bool) (session, error) {
+	if err := db.inPlace(); err != nil {
+		return nil, err
+	}
 	pool := db.readers
 	if writing {
 		pool = db.writer
@@ -97,13 +114,16 @@ func (db *sqliteDB) begin(ctx context.Context, writing bool) (session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return sqliteTx{tx}, nil
+	return sqliteTx{tx, db.inPlace}, nil
 }
 
 // close ends the readers first: the last connection, the writer's, folds the
 // write-ahead log back into the file.
 func (db *sqliteDB) close() error {
 	var errs []error
+	if db.anchor != nil {
+		errs = append(errs, db.anchor.Close())
+	}
 	if db.readers != nil {
 		errs = append(errs, db.readers.Close())
 	}
@@ -137,7 +157,8 @@ func sqliteClass(code int, err error) error {
 		return wrap(ErrFull, err)
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
 		return wrap(ErrReadOnly, err)
-	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB,
+		sqlite3.SQLITE_ERROR: // our statements are right, so the tables or the file's format are somebody else's
 		return wrap(ErrCorrupt, err)
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM:
 		return wrap(ErrUnavailable, err)

@@ -176,3 +176,66 @@ func TestFullAndReadOnly(t *testing.T) {
 		}
 	}
 }
+
+// Whatever was taken away, replaced or cut off under the open store, nothing is
+// written any more before the very same file is back.
+func TestFilesThatAreNotInTheirPlace(t *testing.T) {
+	for name, suffix := range map[string]string{"the file": "", "the write-ahead log": "-wal"} {
+		path := filepath.Join(t.TempDir(), "a.db")
+		db := open(t, database.Config{URL: database.URL(path)})
+		write := func(row string) error { return db.Write(t.Context(), add(t.Context(), row, nil)) }
+		wants := func(what string, want error) {
+			t.Helper()
+			if err := write(what); !errors.Is(err, want) {
+				t.Errorf("%s was %s: got %v, want %v", name, what, err, want)
+			}
+		}
+		aside := path + ".aside"
+		wants("there", nil)
+		must(t, os.Rename(path+suffix, aside))
+		wants("moved", database.ErrMoved)
+		if err := db.Read(t.Context(), func(*database.Query) error { return nil }); !errors.Is(err, database.ErrMoved) {
+			t.Errorf("%s was moved, reading: got %v, want %v", name, err, database.ErrMoved)
+		}
+		content, err := os.ReadFile(aside)
+		must(t, errors.Join(err, os.WriteFile(path+suffix, content, 0o600)))
+		wants("copied", database.ErrMoved)
+		must(t, os.Rename(aside, path+suffix))
+		wants("put back", nil)
+		if n := count(t, db); n != 2 {
+			t.Errorf("%s: %d rows, want 2", name, n)
+		}
+		must(t, os.Truncate(path+suffix, 100))
+		wants("cut off", database.ErrMoved)
+		must(t, os.WriteFile(path+suffix, content, 0o600)) // for the end of the store
+	}
+}
+
+// A commit after which the file is gone is in doubt: nobody may rely on it.
+func TestCommitIntoAFileThatGoesIsInDoubt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	var armed bool
+	db := open(t, database.Config{URL: database.URL(path), Hook: func(m database.Moment) error {
+		if armed && m == database.BeforeCommit {
+			return os.Rename(path, path+".aside")
+		}
+		return nil
+	}})
+	armed = true
+	err := db.Write(t.Context(), add(t.Context(), "a", nil))
+	armed = false
+	if !errors.Is(err, database.ErrInDoubt) || !errors.Is(err, database.ErrMoved) {
+		t.Errorf("got %v, want %v of a file that moved", err, database.ErrInDoubt)
+	}
+	must(t, os.Rename(path+".aside", path))
+	if n := count(t, db); n != 1 {
+		t.Errorf("%d rows, want 1", n)
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

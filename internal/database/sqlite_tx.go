@@ -11,7 +11,10 @@ import (
 )
 
 // sqliteTx is a transaction on one SQLite connection.
-type sqliteTx struct{ tx *sql.Tx }
+type sqliteTx struct {
+	tx      *sql.Tx
+	inPlace func() error
+}
 
 func (t sqliteTx) exec(ctx context.Context, text string, args []any) (int64, error) {
 	result, err := t.tx.ExecContext(ctx, text, args...)
@@ -56,13 +59,20 @@ func (t sqliteTx) query(ctx context.Context, text string, args []any) (rows, fun
 }
 
 // commit is in doubt after an input or output error: the log's last frame may
-// have reached the disk although the call to sync it failed.
+// have reached the disk although the call to sync it failed. It is in doubt too
+// if the files were taken away meanwhile: they may come back.
 func (t sqliteTx) commit(ctx context.Context) error {
 	err := t.tx.Commit()
 	if code, ok := errors.AsType[*sqlite.Error](err); ok && code.Code()&0xff == sqlite3.SQLITE_IOERR {
 		return fmt.Errorf("%w: %w", ErrInDoubt, err)
 	}
-	return ended(ctx, err)
+	if err != nil {
+		return ended(ctx, err)
+	}
+	if err := t.inPlace(); err != nil {
+		return fmt.Errorf("%w: %w", ErrInDoubt, err)
+	}
+	return nil
 }
 
 // ended puts the end of ctx before an error that may only be its consequence:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"path"
 	"path/filepath"
 	"strings"
 )
@@ -44,14 +45,14 @@ func parseSQLite(u *url.URL) (target, error) {
 	if u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		return target{}, fmt.Errorf("%w: an SQLite URL takes no parameters; write ? as %%3F and # as %%23 in a path", ErrURL)
 	}
-	if strings.HasSuffix(u.Path, "/") || strings.ContainsRune(u.Path, 0) {
+	if last := path.Base(u.Path); strings.HasSuffix(u.Path, "/") || last == "." || last == ".." || strings.ContainsRune(u.Path, 0) {
 		return target{}, fmt.Errorf("%w: %q does not name a file", ErrURL, u.Path)
 	}
-	path := filepath.Clean(u.Path)
+	file := filepath.Clean(u.Path)
 	return target{
 		engine: SQLite,
-		shown:  path,
-		open:   func(ctx context.Context) (engine, error) { return openSQLite(ctx, path) },
+		shown:  file,
+		open:   func(ctx context.Context) (engine, error) { return openSQLite(ctx, file) },
 	}, nil
 }
 

@@ -18,6 +18,7 @@ func TestBadURLsAreRefused(t *testing.T) {
 		"sqlite://./registry.db",
 		"sqlite:///folder/",
 		"sqlite:///", "sqlite:///etc",
+		"sqlite:///.", "sqlite:///folder/..",
 		"sqlite:///a.db?mode=ro",
 		"sqlite:///a.db#x",
 		"sqlite:///a%00b.db",
@@ -25,6 +26,9 @@ func TestBadURLsAreRefused(t *testing.T) {
 		"postgres://user:secret@host:port/name",
 		"postgres://user:secret@%zz/name",
 		"postgres://user:secret@host/name?pool_max_conns=none",
+		"postgres://user@host/name?password=secret&pool_max_conns=none",
+		"postgres://user@host/name?password=secret%zz",
+		"postgres://user@host/name?a=b?p%61ssword=secret",
 		"postgres://user:secret@host/name?default_query_exec_mode=simple_protocol",
 	} {
 		_, err := database.Open(t.Context(), database.Config{URL: url, Migrations: files(items)})

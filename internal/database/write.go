@@ -25,8 +25,8 @@ const (
 // must not use the DB itself.
 //
 // Write returns fn's error, or an error that wraps [ErrUnavailable], [ErrFull],
-// [ErrReadOnly], [ErrCorrupt] or [ErrClosed], which all mean that nothing was
-// written, or [ErrInDoubt], which means that nobody knows.
+// [ErrReadOnly], [ErrMoved], [ErrCorrupt] or [ErrClosed], which all mean that
+// nothing was written, unless it wraps [ErrInDoubt] too: then nobody knows.
 func (db *DB) Write(ctx context.Context, fn func(tx *Tx) error) error {
 	if err := db.enter(); err != nil {
 		return err

@@ -12,14 +12,16 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 )
 
-// Require is the environment variable that, set to "postgres", makes a test
-// fail where it would be skipped because there is no PostgreSQL.
+// Require is the environment variable that names, separated by commas, what a
+// test may not do without: with "postgres" among them it fails where it would
+// be skipped because there is no PostgreSQL.
 const Require = "NETGET_TEST_REQUIRE"
 
 // commandLimit bounds every program that is run here.
@@ -60,8 +62,8 @@ func need(tb testing.TB) {
 	_, err := findBinaries()
 	switch {
 	case err == nil:
-	case os.Getenv(Require) == "postgres":
-		tb.Fatalf("%s=postgres, but %v", Require, err)
+	case slices.Contains(strings.Split(os.Getenv(Require), ","), "postgres"):
+		tb.Fatalf("%s names postgres, but %v", Require, err)
 	default:
 		tb.Skipf("needs PostgreSQL: %v", err)
 	}

@@ -8,6 +8,7 @@ package program
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -22,7 +23,16 @@ func Main(build func(cli.Process) *cli.Program) {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	ctx, stop := cli.Signals(context.Background(), signals, os.Exit)
-	code := build(cli.System()).Run(ctx)
+	code := run(ctx, build)
 	stop()
 	os.Exit(code)
+}
+
+func run(ctx context.Context, build func(cli.Process) *cli.Program) int {
+	process, err := cli.System()
+	if err != nil {
+		_, _ = fmt.Fprintf(os.Stderr, "error: %v\nhint: the system does not let this program protect its keys\n", err)
+		return cli.ExitFailure
+	}
+	return build(process).Run(ctx)
 }
