@@ -146,7 +146,7 @@ func (ca *CA) AddRegistry(ctx context.Context, networkName, node, url string) (R
 	if err := ca.store.addRegistry(ctx, n.name(), node, url); err != nil {
 		return Registry{}, err
 	}
-	ca.audit.event(ctx, "registry address added", slog.String("id", id.String()), slog.String("url", url))
+	ca.audit.event(ctx, n, "registry address added: "+url+" of "+id.String())
 	urls, err := ca.addressesOf(ctx, n, id)
 	return Registry{id.String(), n.name(), urls}, err
 }
@@ -160,7 +160,7 @@ func (ca *CA) RemoveRegistry(ctx context.Context, networkName, url string) error
 	if err := ca.store.removeRegistry(ctx, n.name(), url); err != nil {
 		return err
 	}
-	ca.audit.event(ctx, "registry address removed", slog.String("network", n.name()), slog.String("url", url))
+	ca.audit.event(ctx, n, "registry address removed: "+url)
 	return nil
 }
 

@@ -173,7 +173,10 @@ func TestMetrics(t *testing.T) {
 			got[f.GetName()] += m.GetCounter().GetValue()
 		}
 	}
-	want := map[string]float64{"netget_ca_certificates_issued_total": 2, "netget_ca_refusals_total": 1, "netget_ca_tokens_minted_total": 1}
+	want := map[string]float64{
+		"netget_ca_certificates_issued_total": 2, "netget_ca_refusals_total": 1, "netget_ca_tokens_minted_total": 1,
+		"netget_ca_connections": 0, "netget_ca_connections_refused_total": 0, "netget_ca_panics_total": 0,
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/internal/connlimit"
 	"github.com/neurons-me/netget/internal/database"
 )
 
@@ -29,9 +30,11 @@ type Config struct {
 	URL              string                // public URL for this run; empty: that of Init
 	RenewGrace       time.Duration         // 0 forbids renewal after the end; see [DefaultRenewGrace]
 	NoRegistryIssuer bool                  // leave the registry issuers' keys alone
-	Logger           *slog.Logger          // audit entries and failures; nil for none
+	Logger           *slog.Logger          // failures; nil for none
+	Audit            *slog.Logger          // an entry for everything issued, made, changed and refused; nil for Logger
 	Metrics          prometheus.Registerer // nil for none
 	Now              func() time.Time      // nil: the system's clock
+	Connections      connlimit.Limits      // zero: DefaultConnections
 
 	hook func(database.Moment) error // for tests of faults
 	most limits                      // zero: defaultLimits; else for tests
@@ -46,6 +49,7 @@ type CA struct {
 	store    *store
 	audit    *audit
 
+	limiter   *connlimit.Limiter
 	strangers *strangers
 
 	creating sync.Mutex // held while a network is made
@@ -63,14 +67,17 @@ func Open(ctx context.Context, cfg Config) (*CA, error) {
 	if cfg, err = cfg.checked(s); err != nil {
 		return nil, err
 	}
-	st, err := openStore(ctx, filepath.Join(cfg.Dir, databaseFile), cfg.hook)
+	st, err := openKept(ctx, filepath.Join(cfg.Dir, databaseFile), cfg.hook)
 	if err != nil {
 		return nil, err
 	}
-	ca := &CA{dir: cfg.Dir, cfg: cfg, settings: s, store: st, strangers: newStrangers(cfg.most)}
+	ca := &CA{dir: cfg.Dir, cfg: cfg, settings: s, store: st, limiter: connlimit.New(cfg.Connections), strangers: newStrangers(cfg.most)}
 	networks, err := ca.load()
 	if err == nil {
-		ca.audit, err = newAudit(cfg.Logger, cfg.Metrics, cfg.most)
+		ca.audit, err = newAudit(cfg.Audit, cfg.Now, cfg.Metrics, cfg.most)
+	}
+	if err == nil {
+		err = countConnections(cfg.Metrics, ca.limiter)
 	}
 	if err != nil {
 		return nil, errors.Join(err, st.close())
@@ -87,9 +94,13 @@ func (cfg Config) checked(s settings) (Config, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Audit == nil {
+		cfg.Audit = cfg.Logger
+	}
 	if cfg.most == (limits{}) {
 		cfg.most = defaultLimits()
 	}
+	cfg.Connections = cfg.Connections.Or(DefaultConnections())
 	if cfg.URL == "" {
 		cfg.URL = s.URL
 	}

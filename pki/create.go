@@ -3,7 +3,6 @@ package pki
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,7 +42,7 @@ func (ca *CA) CreateNetwork(ctx context.Context, cfg NetworkConfig) (Network, er
 	if err != nil {
 		return Network{}, err
 	}
-	ca.audit.event(ctx, "network created", slog.String("network", n.name()))
+	ca.audit.event(ctx, n, "network created")
 	return n.describe(), nil
 }
 

@@ -2,6 +2,11 @@ package pki
 
 import (
 	"cmp"
+	"context"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+	"golang.org/x/time/rate"
 
 	"github.com/neurons-me/netget/internal/database"
 )
@@ -28,8 +33,29 @@ func CheckRequest(der []byte) error {
 // often; 0 leaves a limit as it is.
 func WithLimits(cfg Config, perAddress, refusals, logged int) Config {
 	cfg.most = defaultLimits()
-	cfg.most.perAddress = cmp.Or(perAddress, cfg.most.perAddress)
+	cfg.Connections.PerAddress, cfg.Connections.Burst = perAddress, 1_000_000
+	cfg.most.requestBurst = 1_000_000
 	cfg.most.refusalBurst = cmp.Or(refusals, cfg.most.refusalBurst)
 	cfg.most.loggedAtBurst = cmp.Or(logged, cfg.most.loggedAtBurst)
 	return cfg
+}
+
+// WithLogLimits sets how many entries one budget has, a second and at once.
+func WithLogLimits(cfg Config, each float64, burst int) Config {
+	cfg.most = defaultLimits()
+	cfg.most.logged, cfg.most.loggedAtBurst = rate.Limit(each), burst
+	return cfg
+}
+
+// EncodedBundle returns the bytes of GET /v1/bundle of the only network.
+func EncodedBundle(ctx context.Context, ca *CA) ([]byte, error) { return ca.bundleOf(ctx, ca.all()[0]) }
+
+// Routes returns what is mounted, each as "METHOD /path".
+func Routes(ca *CA) ([]string, error) {
+	var all []string
+	err := chi.Walk(ca.routes(), func(method, path string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		all = append(all, method+" "+path)
+		return nil
+	})
+	return all, err
 }

@@ -36,7 +36,7 @@ func ParseExtras(dns, ips []string) (Extras, error) {
 	for _, name := range dns {
 		folded := identity.FoldName(name)
 		if !isDNSName(folded) {
-			return Extras{}, identity.Refuse(identity.Malformed, "%q is not a DNS name", name)
+			return Extras{}, identity.Refuse(identity.Malformed, "%q is not a DNS name", clip(name))
 		}
 		extras.DNS = append(extras.DNS, folded)
 	}
@@ -46,7 +46,7 @@ func ParseExtras(dns, ips []string) (Extras, error) {
 	for _, text := range ips {
 		prefix, err := parsePrefix(text)
 		if err != nil {
-			return Extras{}, identity.Refuse(identity.Malformed, "%q is neither an IP address nor a prefix", text)
+			return Extras{}, identity.Refuse(identity.Malformed, "%q is neither an IP address nor a prefix", clip(text))
 		}
 		extras.IPs = append(extras.IPs, prefix)
 	}

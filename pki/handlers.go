@@ -74,23 +74,6 @@ func (ca *CA) postHeads(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// A bundleReply is a network's bundle with its registries, also where there
-// are none yet.
-type bundleReply struct {
-	identity.BundleDocument
-	Registries []identity.RegistryEntry `json:"registries"`
-}
-
-func (ca *CA) getBundle(w http.ResponseWriter, r *http.Request) {
-	n := callOf(r).network
-	entries, err := ca.entries(r.Context(), n)
-	if err != nil {
-		ca.refuse(w, r, err)
-		return
-	}
-	reply(w, http.StatusOK, bundleReply{n.bundle.Document(), entries})
-}
-
 // getRoot hands out a root to a machine that knows its fingerprint and nothing
 // else yet.
 func (ca *CA) getRoot(w http.ResponseWriter, r *http.Request) {

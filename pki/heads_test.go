@@ -129,7 +129,7 @@ func TestHeads(t *testing.T) {
 	want(post(map[string]any{}), 200, 5)
 
 	wantRefusal(t, post(other.report(t, 5, 0, now)), 503, identity.Equivocation)
-	mustContain(t, w.log.String(), "event=equivocation")
+	mustContain(t, w.log.String(), "event=head-conflict")
 	book.grow(t, bundle, w.clock.Now())
 	wantRefusal(t, post(book.report(t, 6, 0, now)), 503, identity.Equivocation) // consistency withheld
 	late := book.report(t, 5, 0, now)

@@ -23,6 +23,7 @@ const (
 	databaseFile = "ca.db"
 	networksDir  = "networks"
 	stagingName  = ".netget-ca-" // prefix of folders that are being built
+	maxURLBytes  = 300           // of https://, a DNS name and a port
 )
 
 // settings are what an authority keeps in ca.yaml.
@@ -43,6 +44,12 @@ type InitConfig struct {
 	LeafLife   time.Duration // 5 min to 7 d; 0: 24 h
 	Passphrase Passphrase    // zero: the keys are stored plain
 	Now        func() time.Time
+}
+
+// Initialised reports whether a folder holds an authority.
+func Initialised(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, settingsFile))
+	return err == nil
 }
 
 // Init makes an authority: its folder with settings, an empty inventory and
@@ -184,8 +191,8 @@ func removeStaging(parent string) {
 // their audience, and audiences are compared byte for byte.
 func checkURL(s string) error {
 	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.Port() == "" || s != "https://"+u.Host {
-		return identity.Refuse(identity.Malformed, "%q is not of the form https://HOST:PORT", s)
+	if err != nil || len(s) > maxURLBytes || u.Scheme != "https" || u.Hostname() == "" || u.Port() == "" || s != "https://"+u.Host {
+		return identity.Refuse(identity.Malformed, "%.300q is not of the form https://HOST:PORT", s)
 	}
 	return nil
 }
@@ -213,9 +220,32 @@ func readSettings(path string) (settings, error) {
 	return s, checkURL(s.URL)
 }
 
+// maxYAMLMembers bounds one mapping of our files: the YAML package compares each
+// of its keys with every other.
+const maxYAMLMembers = 64
+
 // decodeYAML refuses members that it does not know.
 func decodeYAML(text []byte, into any) error {
+	var doc yaml.Node
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		return err
+	}
+	if err := checkMappings(&doc); err != nil {
+		return err
+	}
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	dec.KnownFields(true)
 	return dec.Decode(into)
+}
+
+func checkMappings(n *yaml.Node) error {
+	if n.Kind == yaml.MappingNode && len(n.Content) > 2*maxYAMLMembers {
+		return fmt.Errorf("line %d: a mapping of more than %d members", n.Line, maxYAMLMembers)
+	}
+	for _, c := range n.Content {
+		if err := checkMappings(c); err != nil {
+			return err
+		}
+	}
+	return nil
 }

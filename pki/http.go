@@ -11,6 +11,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/smallstep/certificates/api"
@@ -26,18 +27,34 @@ const maxBodyBytes = 64 << 10
 type call struct {
 	network *network
 	peer    *identity.Certificate // nil when the caller showed no certificate
+	visit   *visit                // nil when it showed one
+}
+
+// caller names who is calling; "" for somebody without certificate.
+func (c call) caller() string {
+	if c.peer == nil {
+		return ""
+	}
+	return c.peer.ID().String()
 }
 
 type callKey struct{}
+
+func within(ctx context.Context, c call) context.Context {
+	return context.WithValue(ctx, callKey{}, c)
+}
 
 func callOf(r *http.Request) call {
 	c, _ := r.Context().Value(callKey{}).(call) // connected put it there
 	return c
 }
 
-// handler returns the routes of docs/protocol.md section 6, "CA". Of
-// smallstep's interface only what is named here exists.
-func (ca *CA) handler() http.Handler {
+// handler is all that happens around the routes, and they.
+func (ca *CA) handler() http.Handler { return ca.caught(ca.connected(ca.routes())) }
+
+// routes returns those of docs/protocol.md section 6, "CA". Of smallstep's
+// interface only what is named here exists.
+func (ca *CA) routes() chi.Router {
 	routes := chi.NewRouter()
 	routes.Post("/v1/enroll", ca.postEnroll)
 	routes.Post("/v1/renew", ca.postRenew)
@@ -54,7 +71,7 @@ func (ca *CA) handler() http.Handler {
 		allow(w, routes, r.URL.Path)
 		problemOf(identity.Refuse(identity.Malformed, "method")).under(http.StatusMethodNotAllowed).write(w)
 	})
-	return ca.connected(routes)
+	return routes
 }
 
 // allow names the methods that a path has (RFC 9110 section 15.5.6).
@@ -66,8 +83,8 @@ func allow(w http.ResponseWriter, routes chi.Routes, path string) {
 	}
 }
 
-// connected finds the network and the caller of a connection, bounds the body,
-// and gives the path its normal form before anything is decided by it.
+// connected finds the network of a connection, and gives the path its normal
+// form before anything is decided by it.
 func (ca *CA) connected(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "private, no-cache")
@@ -77,21 +94,79 @@ func (ca *CA) connected(next http.Handler) http.Handler {
 			return
 		}
 		r.URL.Path, r.URL.RawPath = path.Clean("/"+r.URL.Path), ""
-		r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
-		c := call{network: n}
-		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
-		peer, err := ca.peer(n, r)
-		if peer == nil && ca.busy(w, r) {
-			return
-		}
-		if err != nil {
-			ca.refuse(w, r, err)
-			return
-		}
-		c.peer = peer
-		ctx := authority.NewContext(context.WithValue(r.Context(), callKey{}, c), n.node.authority)
-		next.ServeHTTP(w, r.WithContext(ctx))
+		r = r.WithContext(within(r.Context(), call{network: n}))
+		ca.called(w, r, next)
 	})
+}
+
+// called finds the caller, and hands its request on when it may be judged.
+func (ca *CA) called(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	c := callOf(r)
+	peer, err := ca.peer(c.network, r)
+	if err != nil {
+		w.Header().Set("Connection", "close") // it ends with its certificate
+	}
+	if peer == nil {
+		hurry(w, r)
+		ca.visited(w, r, func(w http.ResponseWriter, r *http.Request) { ca.judged(w, r, err, next) })
+		return
+	}
+	ca.endWith(w, peer)
+	c.peer = peer
+	ca.judged(w, r.WithContext(within(r.Context(), c)), nil, next)
+}
+
+// judged refuses a caller with err, and what has a body that nobody here sends;
+// the others go on to the routes.
+func (ca *CA) judged(w http.ResponseWriter, r *http.Request, err error, next http.Handler) {
+	if err == nil {
+		err = checkBody(w, r)
+	}
+	if err != nil {
+		ca.refuse(w, r, err)
+		return
+	}
+	next.ServeHTTP(w, r.WithContext(authority.NewContext(r.Context(), callOf(r).network.node.authority)))
+}
+
+// lastMoment is what a request may take that its caller's certificate does not
+// outlive. With idleTimeout behind it the connection ends within 10 s.
+const lastMoment = 4 * time.Second
+
+// endWith ends the request under way soon after its caller's certificate. One
+// that is over already may ask for its renewal only, within the usual times.
+func (ca *CA) endWith(w http.ResponseWriter, peer *identity.Certificate) {
+	left := peer.Expires().Sub(ca.cfg.Now())
+	if left < 0 || left > writeTimeout {
+		return
+	}
+	end, c := time.Now().Add(left+lastMoment), http.NewResponseController(w)
+	_ = c.SetReadDeadline(end) // both exist wherever net/http serves
+	_ = c.SetWriteDeadline(end)
+}
+
+// checkBody bounds the body, and refuses one of a form that nobody here sends.
+// One that says "chunked" may say a length too, which is how requests are
+// smuggled (RFC 9112 section 6.1), and net/http no longer tells the two apart
+// here, so the connection ends as for such a one; what is too large is told so
+// all the same. One that is compressed has no bound that could be known before.
+func checkBody(w http.ResponseWriter, r *http.Request) error {
+	if r.ContentLength > maxBodyBytes {
+		return identity.Refuse(identity.Limits, "a body of %d bytes: %w", r.ContentLength, errTooLarge)
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
+	if len(r.TransferEncoding) != 0 {
+		w.Header().Set("Connection", "close")
+		body, err := read(r)
+		if err != nil {
+			return err
+		}
+		return identity.Refuse(identity.Malformed, "a body of %d bytes came without its length", len(body))
+	}
+	if len(r.Header["Content-Encoding"]) != 0 {
+		return identity.Refuse(identity.Malformed, "a body in the coding %q", clip(r.Header.Get("Content-Encoding")))
+	}
+	return nil
 }
 
 // peer verifies the caller's certificate at the moment of the request; nil

@@ -29,6 +29,9 @@ func NewPassphrase(secret []byte) Passphrase { return Passphrase{append([]byte(n
 // IsZero reports whether there is no passphrase.
 func (p Passphrase) IsZero() bool { return len(p.secret) == 0 }
 
+// Wipe makes the passphrase, and all copies of it, useless.
+func (p Passphrase) Wipe() { clear(p.secret) }
+
 // String never tells.
 func (p Passphrase) String() string { return "[redacted]" }
 
@@ -114,7 +117,7 @@ func writeFile(path string, text []byte, mode fs.FileMode) error {
 		return fmt.Errorf("creating a file: %w", err)
 	}
 	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
+	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()) // the mode whatever the umask
 	if err != nil {
 		return fmt.Errorf("writing %s: %w", path, err)
 	}

@@ -1,10 +1,8 @@
 package pki_test
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -12,8 +10,13 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/internal/connlimit"
+	"github.com/neurons-me/netget/pki"
 )
 
 // A claimingListener lets the connections of a test come from where it says.
@@ -85,6 +88,41 @@ func TestConnectionsOfOneAddress(t *testing.T) {
 	}
 }
 
+// An address pays for its handshakes, also where none stays open; a load
+// balancer's stand for many, of whom none pays for another.
+func TestHandshakesOfOneAddress(t *testing.T) {
+	const burst, more = 5, 5
+	for from, want := range map[string]int{"192.0.2.1:1": burst, "10.0.0.7:1": burst + more} {
+		l := &claimingListener{Listener: listen(t), claim: func(int) string { return from }}
+		w := serveOn(t, initDir(t, "development"), newClock(), l, func(c *pki.Config) {
+			c.Connections = connlimit.Limits{
+				Rate: 1e-9, Burst: burst, LoadBalancers: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")},
+			}
+		})
+		in := 0
+		for range burst + more {
+			if _, err := w.hello(t.Context(), "ca."+td); err == nil {
+				in++
+			}
+		}
+		if in != want {
+			t.Errorf("%d of %d connections from %s were let in, want %d", in, burst+more, from, want)
+		}
+	}
+}
+
+// Who is refused through a load balancer shuts nobody else out.
+func TestRefusalsThroughALoadBalancer(t *testing.T) {
+	const requests = 250 // more than one address may have refused
+	w := serveWorld(t, initDir(t, "development"), newClock(), func(c *pki.Config) {
+		c.Connections.LoadBalancers = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+	})
+	c := w.caller(t, "development")
+	for range requests {
+		wantRefusal(t, c.do(t, "POST", "/v1/enroll", badEnrolment()), 400, identity.Malformed)
+	}
+}
+
 // waitForPlace connects until it is let in.
 func (w *world) waitForPlace(t *testing.T) {
 	t.Helper()
@@ -123,27 +161,43 @@ func (w *world) connect(t *testing.T, protocol string) net.Conn {
 	return conn
 }
 
-// The server's first frame are its settings (RFC 9113 section 3.4).
-func TestRequestsOnOneConnection(t *testing.T) {
-	const setting, want = 3, 16 // SETTINGS_MAX_CONCURRENT_STREAMS
-	conn := newWorld(t, "development").connect(t, "h2")
-	io.WriteString(conn, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
-	r := bufio.NewReader(conn)
-	var header [9]byte
-	if _, err := io.ReadFull(r, header[:]); err != nil {
-		t.Fatal(err)
-	}
-	settings := make([]byte, int(header[1])<<8|int(header[2]))
-	if _, err := io.ReadFull(r, settings); err != nil {
-		t.Fatal(err)
-	}
-	got := uint32(0)
-	for ; len(settings) >= 6; settings = settings[6:] {
-		if binary.BigEndian.Uint16(settings) == setting {
-			got = binary.BigEndian.Uint32(settings[2:])
+// Every question more at once on one connection would be memory that a stranger
+// holds: HTTP/2 is neither offered nor spoken.
+func TestHTTP2IsNotOffered(t *testing.T) {
+	w := newWorld(t, "development")
+	for sni, protocols := range map[string][]string{"ca." + td: {"h2"}, "localhost": {"h2", "h2c"}} {
+		_, err := handshake(t, w.addr, sni, protocols)
+		if err == nil || !strings.Contains(err.Error(), "no application protocol") { // RFC 7301 section 3.2
+			t.Errorf("%s by %q: %v, want the alert no_application_protocol", sni, protocols, err)
 		}
 	}
-	if got != want {
-		t.Errorf("%d requests at once, want %d", got, want)
+	for _, protocols := range [][]string{{"h2", "http/1.1"}, {"http/1.1", "h2"}} {
+		conn, err := handshake(t, w.addr, "ca."+td, protocols)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := conn.ConnectionState().NegotiatedProtocol; got != "http/1.1" {
+			t.Errorf("of %q the server chose %q", protocols, got)
+		}
 	}
+	for name, m := range map[string][]tls.Certificate{
+		"a stranger": nil, "a member": {w.enroll(t, pki.TokenRequest{Network: "development", Service: "billing", Node: "b1"}).tls()},
+	} {
+		c := w.caller(t, "development", m...)
+		c.client.Transport.(*http.Transport).ForceAttemptHTTP2 = true
+		if got, _, proto := c.traced(t, "GET", "/v1/bundle"); got.status != http.StatusOK || proto != "HTTP/1.1" {
+			t.Errorf("%s who would rather speak HTTP/2: %d by %s", name, got.status, proto)
+		}
+	}
+}
+
+func handshake(t *testing.T, addr, sni string, protocols []string) (*tls.Conn, error) {
+	t.Helper()
+	dialer := tls.Dialer{Config: &tls.Config{ServerName: sni, InsecureSkipVerify: true, NextProtos: protocols}}
+	conn, err := dialer.DialContext(t.Context(), "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn.(*tls.Conn), nil
 }

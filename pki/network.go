@@ -24,10 +24,13 @@ type network struct {
 
 	renewing sync.Mutex // held while the server's certificate is made
 	server   atomic.Pointer[tls.Certificate]
+
+	encoding chan struct{} // holds one while the bundle's reply is made
+	encoded  atomic.Pointer[encodedBundle]
 }
 
 func newNetwork(keys networkKeys, st *store, url string, now func() time.Time) (*network, error) {
-	n := &network{spec: keys.spec, root: keys.root}
+	n := &network{spec: keys.spec, root: keys.root, encoding: make(chan struct{}, 1)}
 	var err error
 	n.bundle, err = identity.NewBundle(identity.BundleDocument{
 		Network:   keys.spec.td.Network(),

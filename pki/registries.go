@@ -32,6 +32,7 @@ func setRegistry(ctx context.Context, tx *database.Tx, network, node string, url
 }
 
 func (s *store) addRegistry(ctx context.Context, network, node, url string) error {
+	defer s.changed.Add(1)
 	err := s.db.Write(ctx, func(tx *database.Tx) error {
 		return setRegistry(ctx, tx, network, node, []string{url})
 	})
@@ -39,6 +40,7 @@ func (s *store) addRegistry(ctx context.Context, network, node, url string) erro
 }
 
 func (s *store) removeRegistry(ctx context.Context, network, url string) error {
+	defer s.changed.Add(1)
 	err := s.db.Write(ctx, func(tx *database.Tx) error {
 		n, err := tx.Exec(ctx, `DELETE FROM registries WHERE network = $1 AND url = $2`, network, url)
 		if err == nil && n == 0 {
@@ -101,6 +103,7 @@ func (s *store) marks(ctx context.Context, network string) (map[string]markRow, 
 // as the first one when known is nil. It reports false, and changes nothing,
 // when another mark stands there by now: nobody has compared the two.
 func (s *store) raiseMark(ctx context.Context, network string, known *identity.RegistryMark, m markRow) (raised bool, err error) {
+	defer s.changed.Add(1)
 	err = s.db.Write(ctx, func(tx *database.Tx) error {
 		var n int64
 		var err error

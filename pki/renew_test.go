@@ -12,6 +12,7 @@ import (
 
 	"github.com/neurons-me/netget/identity"
 	"github.com/neurons-me/netget/internal/database"
+	"github.com/neurons-me/netget/internal/testca/forgery"
 	"github.com/neurons-me/netget/pki"
 )
 
@@ -94,7 +95,7 @@ func TestRenewalsThatAreRefused(t *testing.T) {
 			CSR: csrFor(t, newKey(t), x509.CertificateRequest{DNSNames: []string{"b2.billing." + td}}),
 		}, 403, identity.Denied},
 		"to sign heads":  {w.caller(t, "development", m.tls()), enrolment{CSR: plainCSR(t), SigningCSR: plainCSR(t)}, 403, identity.Denied},
-		"with a bad key": {w.caller(t, "development", m.tls()), enrolment{CSR: p384CSR(t)}, 401, identity.BadCert},
+		"with a bad key": {w.caller(t, "development", m.tls()), enrolment{CSR: forgery.P384()}, 401, identity.BadCert},
 	} {
 		t.Run(name, func(t *testing.T) {
 			wantRefusal(t, tt.caller.do(t, "POST", "/v1/renew", tt.body), tt.status, tt.code)

@@ -32,6 +32,9 @@ type renewal struct {
 // [identity.Denied] for a token that was used and for a certificate that may
 // not be renewed, and with [identity.Revoked] for a revoked one.
 func (s *store) reserve(ctx context.Context, r reservation) error {
+	if len(r.addresses) != 0 {
+		defer s.changed.Add(1)
+	}
 	err := s.db.Write(ctx, func(tx *database.Tx) error {
 		if err := r.spendToken(ctx, tx); err != nil {
 			return err

@@ -17,7 +17,6 @@ import (
 
 // Limits of the server.
 const (
-	maxStreams        = 16       // requests under way on one HTTP/2 connection
 	maxHeaderBytes    = 12 << 10 // net/http reads 4 KiB more before it refuses
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 15 * time.Second
@@ -37,20 +36,23 @@ func (ca *CA) Serve(ctx context.Context, l net.Listener) error {
 		}
 	}
 	server := &http.Server{
-		Handler:           ca.handler(),
-		TLSConfig:         identity.ServerTLS(func(sni string) *identity.Tenant { return ca.tenant(ctx, sni) }),
+		Handler:           keeping(ca.handler()),
+		ConnContext:       withPlace,
+		TLSConfig:         http1TLS(identity.ServerTLS(func(sni string) *identity.Tenant { return ca.tenant(ctx, sni) })),
+		Protocols:         http1(),
 		ReadHeaderTimeout: readHeaderTimeout, // bounds the handshake too
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
-		ErrorLog:          slog.NewLogLogger(ca.cfg.Logger.Handler(), slog.LevelDebug),
+		// "OPTIONS *" is answered like everything else.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(ca.cfg.Logger.Handler(), slog.LevelDebug),
 	}
 	ca.serving.Store(true) // whoever gets an answer finds it ready
 	defer ca.serving.Store(false)
 	failed := make(chan error, 1)
-	go func() { failed <- server.ServeTLS(limitListener(l, ca.cfg.most), "", "") }()
+	go func() { failed <- server.ServeTLS(ca.limiter.Listener(l), "", "") }()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serving the certificate authority: %w", err)
@@ -85,6 +87,7 @@ func (ca *CA) tenant(ctx context.Context, sni string) *identity.Tenant {
 	return &identity.Tenant{
 		ClientOptional: true,
 		Credential: func() *tls.Certificate {
+			defer ca.abort(ctx, inHandshake)
 			cert, err := ca.serverCertificate(ctx, n)
 			if err != nil {
 				ca.cfg.Logger.LogAttrs(ctx, slog.LevelError, "the server's certificate cannot be renewed",
@@ -95,6 +98,7 @@ func (ca *CA) tenant(ctx context.Context, sni string) *identity.Tenant {
 		// Time is judged at each request: a certificate that is over may
 		// still ask for its renewal.
 		Verify: func(state tls.ConnectionState) error {
+			defer ca.abort(ctx, inHandshake)
 			if len(state.PeerCertificates) == 0 {
 				return nil
 			}

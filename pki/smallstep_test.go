@@ -19,6 +19,7 @@ import (
 
 	"github.com/neurons-me/netget/identity"
 	"github.com/neurons-me/netget/internal/database"
+	"github.com/neurons-me/netget/internal/testca/forgery"
 	"github.com/neurons-me/netget/migrations"
 	"github.com/neurons-me/netget/pki"
 )
@@ -28,22 +29,22 @@ import (
 func TestForgedTokensStoreNothing(t *testing.T) {
 	dir := initDir(t, "development")
 	c := newClock()
-	var good forger
+	var good forgery.Token
 	t.Run("serving", func(t *testing.T) {
 		w := serveWorld(t, dir, c, nil)
 		good = w.forgerOf(t, "development", pki.TokenRequest{Service: "billing", Node: "b1"})
 		forged := good
-		forged.key = newKey(t)
+		forged.Key = newKey(t)
 		stranger := w.caller(t, "development")
 		for range 50 {
-			forged = forged.with(func(c, _ map[string]any) { c["jti"] = rand.Text() })
-			got := stranger.do(t, "POST", "/v1/enroll", enrolment{Token: forged.token(t), CSR: plainCSR(t)})
+			forged = forged.With(func(c, _ map[string]any) { c["jti"] = rand.Text() })
+			got := stranger.do(t, "POST", "/v1/enroll", enrolment{Token: forged.String(), CSR: plainCSR(t)})
 			wantRefusal(t, got, 401, identity.BadSignature)
 		}
-		forged.claims = good.claims // the id of the good token
-		got := w.caller(t, "development").do(t, "POST", "/v1/enroll", enrolment{Token: forged.token(t), CSR: plainCSR(t)})
+		forged.Claims = good.Claims // the id of the good token
+		got := w.caller(t, "development").do(t, "POST", "/v1/enroll", enrolment{Token: forged.String(), CSR: plainCSR(t)})
 		wantRefusal(t, got, 401, identity.BadSignature)
-		if got := w.caller(t, "development").do(t, "POST", "/v1/enroll", enrolment{Token: good.token(t), CSR: plainCSR(t)}); got.status != http.StatusCreated {
+		if got := w.caller(t, "development").do(t, "POST", "/v1/enroll", enrolment{Token: good.String(), CSR: plainCSR(t)}); got.status != http.StatusCreated {
 			t.Errorf("the good token after its forgeries: %d %s", got.status, got.body)
 		}
 	})
@@ -53,7 +54,7 @@ func TestForgedTokensStoreNothing(t *testing.T) {
 	t.Run("a day later", func(t *testing.T) {
 		c.Advance(25 * time.Hour)
 		w := serveWorld(t, dir, c, nil)
-		got := w.caller(t, "development").do(t, "POST", "/v1/enroll", enrolment{Token: good.token(t), CSR: plainCSR(t)})
+		got := w.caller(t, "development").do(t, "POST", "/v1/enroll", enrolment{Token: good.String(), CSR: plainCSR(t)})
 		wantRefusal(t, got, 400, identity.BadTime)
 	})
 }
@@ -229,16 +230,16 @@ func TestTokensOfPlainForm(t *testing.T) {
 		"no netget claim": {func(c, _ map[string]any) { delete(c, "netget") }, 403, identity.WrongNetwork},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := c.do(t, "POST", "/v1/enroll", enrolment{Token: good.with(tt.change).token(t), CSR: plainCSR(t)})
+			got := c.do(t, "POST", "/v1/enroll", enrolment{Token: good.With(tt.change).String(), CSR: plainCSR(t)})
 			wantRefusal(t, got, tt.status, tt.code)
 		})
 	}
 	// The claims of one network under the key of the other.
 	crossed := w.forgerOf(t, "production", pki.TokenRequest{Service: "billing", Node: "b1"})
-	crossed.claims = good.claims
-	wantRefusal(t, c.do(t, "POST", "/v1/enroll", enrolment{Token: crossed.token(t), CSR: plainCSR(t)}), 403, identity.WrongNetwork)
-	crossed.header = good.header
-	wantRefusal(t, c.do(t, "POST", "/v1/enroll", enrolment{Token: crossed.token(t), CSR: plainCSR(t)}), 401, identity.BadSignature)
+	crossed.Claims = good.Claims
+	wantRefusal(t, c.do(t, "POST", "/v1/enroll", enrolment{Token: crossed.String(), CSR: plainCSR(t)}), 403, identity.WrongNetwork)
+	crossed.Header = good.Header
+	wantRefusal(t, c.do(t, "POST", "/v1/enroll", enrolment{Token: crossed.String(), CSR: plainCSR(t)}), 401, identity.BadSignature)
 }
 
 func TestSmallstepRoutes(t *testing.T) {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/neurons-me/netget/identity"
@@ -14,7 +17,12 @@ import (
 
 // A store is the inventory of an authority: certificates, used tokens,
 // registries and their marks. Its methods are whole operations.
-type store struct{ db *database.DB }
+type store struct {
+	db *database.DB
+	// changed counts the writes to registries and marks, each at its end,
+	// however that was: what was read at an earlier count may be out of date.
+	changed atomic.Int64
+}
 
 // openStore opens or makes the inventory at path and keeps other processes out
 // until it is closed; [ErrLocked] when one is in already. hook is for tests of
@@ -31,7 +39,23 @@ func openStore(ctx context.Context, path string, hook func(database.Moment) erro
 	if err != nil {
 		return nil, fmt.Errorf("opening the inventory: %w", err)
 	}
-	return &store{db}, nil
+	return &store{db: db}, nil
+}
+
+// openKept is [openStore] for an inventory that must be there: an empty one has
+// forgotten which tokens were used and which certificates are revoked.
+func openKept(ctx context.Context, path string, hook func(database.Moment) error) (*store, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("opening the inventory: %w: %s is gone", database.ErrCorrupt, path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the inventory: %w", err)
+	}
+	if info.Size() == 0 {
+		return nil, fmt.Errorf("opening the inventory: %w: %s is empty", database.ErrCorrupt, path)
+	}
+	return openStore(ctx, path, hook)
 }
 
 func (s *store) close() error {

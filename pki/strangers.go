@@ -6,88 +6,106 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/internal/connlimit"
+	"github.com/neurons-me/netget/internal/recent"
 )
 
 // maxStrangers bounds the addresses that are remembered; twice as many may be
 // for a while.
 const maxStrangers = 16_384
 
-// strangers count what callers without certificate are refused, by address: a
-// refusal costs us a signature's check and a log entry, and them nothing. The
-// table is bounded: when one generation is full it becomes the old one, and who
-// is not refused until the next is full starts anew. Time is the process's own,
-// which nobody sets back.
-type strangers struct {
-	rate  rate.Limit
-	burst int
+// strangerBodyTimeout is for how long a caller without certificate may send its
+// request's body: what has come of it stays in memory, and costs it nothing.
+const strangerBodyTimeout = 5 * time.Second
 
-	mu       sync.Mutex
-	now, old map[netip.Prefix]*rate.Limiter // guarded by mu
+// strangers count, by address, what callers without certificate ask and what
+// they are refused: a refusal costs us a signature's check and a log entry, and
+// them nothing. Time is the process's own, which nobody sets back.
+type strangers struct {
+	most limits
+
+	mu   sync.Mutex
+	seen *recent.Table[netip.Addr, *stranger] // guarded by mu
+}
+
+// A stranger is what one address may still do.
+type stranger struct{ requests, refusals bucket }
+
+// A visit is one request of a caller without certificate. It takes a refusal
+// before it is judged, so that those that come at once are not all judged on
+// the last one, and gives it back when it was not refused.
+type visit struct {
+	by      *stranger // nil where a load balancer stands for many
+	refused bool
 }
 
 func newStrangers(most limits) *strangers {
-	return &strangers{rate: most.refusals, burst: most.refusalBurst, now: map[netip.Prefix]*rate.Limiter{}}
+	return &strangers{most: most, seen: recent.New[netip.Addr, *stranger](maxStrangers)}
 }
 
-// check refuses a caller that was refused too often; [identity.Busy]. Who was
-// never refused costs no place in the table.
-func (s *strangers) check(remote string) error {
+// enter begins a visit, or refuses one that comes too soon; [identity.Busy].
+func (s *strangers) enter(remote string) (*visit, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if known := s.known(addressOf(remote)); known != nil && known.TokensAt(time.Now()) < 1 {
-		return identity.Refuse(identity.Busy, "too many refusals from this address")
+	now := time.Now()
+	who := s.seen.Of(connlimit.Address(remote), func() *stranger {
+		return &stranger{newBucket(s.most.requests, s.most.requestBurst, now), newBucket(s.most.refusals, s.most.refusalBurst, now)}
+	})
+	if !who.requests.take(now) {
+		return nil, identity.Refuse(identity.Busy, "too many requests from this address")
 	}
-	return nil
+	if !who.refusals.take(now) {
+		return nil, identity.Refuse(identity.Busy, "too many refusals from this address")
+	}
+	return &visit{by: who}, nil
 }
 
-// refused notes that a caller was refused.
-func (s *strangers) refused(remote string) {
-	addr := addressOf(remote)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	mine := s.known(addr)
-	if mine == nil {
-		mine = rate.NewLimiter(s.rate, s.burst)
-	}
-	mine.AllowN(time.Now(), 1)
-	if s.now[addr] != nil {
+// leave ends a visit.
+func (s *strangers) leave(v *visit) {
+	if v.by == nil || v.refused {
 		return
 	}
-	if len(s.now) >= maxStrangers {
-		s.old, s.now = s.now, map[netip.Prefix]*rate.Limiter{}
-	}
-	s.now[addr] = mine
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v.by.refusals.give()
 }
 
-// known returns the limiter of an address, or nil. The caller holds mu.
-func (s *strangers) known(addr netip.Prefix) *rate.Limiter {
-	if mine := s.now[addr]; mine != nil {
-		return mine
+// visited lets a caller without certificate in, and hands its request on with
+// the visit. One that comes too soon is answered before anything is done for it,
+// and not logged: that would give it more of our log than the refusals have.
+func (ca *CA) visited(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+	v := &visit{}
+	if !ca.limiter.Exempts(r.RemoteAddr) {
+		var err error
+		if v, err = ca.strangers.enter(r.RemoteAddr); err != nil {
+			ca.audit.count(callOf(r).network, routeOf(r), identity.CodeOf(err))
+			problemOf(err).write(w)
+			return
+		}
 	}
-	return s.old[addr]
+	c := callOf(r)
+	c.visit = v
+	next(w, r.WithContext(within(r.Context(), c)))
+	ca.strangers.leave(v) // not after a panic: that was no good request
 }
 
-// busy answers a caller without certificate whose address was refused too
-// often, before anything is done for it, and reports whether it has. That is
-// not logged: the refusals before it were.
-func (ca *CA) busy(w http.ResponseWriter, r *http.Request) bool {
-	err := ca.strangers.check(r.RemoteAddr)
-	if err != nil {
-		ca.audit.count(callOf(r).network, routeOf(r), identity.CodeOf(err))
-		problemOf(err).write(w)
+// hurry gives a body its time, also where nobody asks for it: net/http reads on
+// after an answer. It ends with the body: from there net/http waits without a
+// deadline for what comes next, to learn that the caller is gone.
+func hurry(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength == 0 {
+		return
 	}
-	return err != nil
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(strangerBodyTimeout)) // exists wherever net/http serves
 }
 
-// denied notes a refusal for the log and, of a caller without certificate, for
-// its address. Failures of our own are nobody's fault.
+// denied notes a refusal for the log and against the visit, if it was one.
+// Failures of our own are nobody's fault.
 func (ca *CA) denied(r *http.Request, err error) {
 	c, code := callOf(r), identity.CodeOf(err)
-	if c.peer == nil && code != "" && code != identity.Unavailable {
-		ca.strangers.refused(r.RemoteAddr)
+	if c.visit != nil && code != "" && code != identity.Unavailable {
+		c.visit.refused = true
 	}
-	ca.audit.denied(r.Context(), c.network, routeOf(r), r.RemoteAddr, err)
+	ca.audit.denied(r.Context(), c, routeOf(r), r.RemoteAddr, err)
 }

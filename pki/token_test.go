@@ -3,18 +3,11 @@ package pki_test
 import (
 	"bytes"
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
-	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
-	"maps"
-	"math/big"
 	"net"
 	"net/http"
 	"net/url"
@@ -25,31 +18,16 @@ import (
 	"time"
 
 	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/internal/testca/forgery"
 	"github.com/neurons-me/netget/pki"
 )
 
-// A forger signs whatever tokens a test makes up, with a network's own key.
-type forger struct {
-	key    *ecdsa.PrivateKey
-	header string
-	claims map[string]any
-}
-
 // forgerOf takes a good token apart.
-func (w *world) forgerOf(t *testing.T, network string, r pki.TokenRequest) forger {
+func (w *world) forgerOf(t *testing.T, network string, r pki.TokenRequest) forgery.Token {
 	t.Helper()
 	r.Network = network
-	parts := strings.Split(w.token(t, r).Token, ".")
-	header, err := base64.RawURLEncoding.DecodeString(parts[0])
+	f, err := forgery.Open(w.token(t, r).Token, readTokenKey(t, w.dir, network))
 	if err != nil {
-		t.Fatal(err)
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := forger{key: readTokenKey(t, w.dir, network), header: string(header)}
-	if err := json.Unmarshal(payload, &f.claims); err != nil {
 		t.Fatal(err)
 	}
 	return f
@@ -69,65 +47,27 @@ func readTokenKey(t *testing.T, dir, network string) *ecdsa.PrivateKey {
 	return key.(*ecdsa.PrivateKey)
 }
 
-// with returns a copy in which change was made to the claims.
-func (f forger) with(change func(claims, netget map[string]any)) forger {
-	f.claims = maps.Clone(f.claims)
-	netget := maps.Clone(f.claims["netget"].(map[string]any))
-	f.claims["netget"] = netget
-	change(f.claims, netget)
-	return f
-}
-
-func (f forger) token(t *testing.T) string {
-	t.Helper()
-	return f.sign(t, f.header, f.payload(t))
-}
-
-func (f forger) payload(t *testing.T) string {
-	t.Helper()
-	text, err := json.Marshal(f.claims)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-func (f forger) sign(t *testing.T, header, payload string) string {
-	t.Helper()
-	b64 := base64.RawURLEncoding.EncodeToString
-	input := b64([]byte(header)) + "." + b64([]byte(payload))
-	sum := sha256.Sum256([]byte(input))
-	r, s, err := ecdsa.Sign(rand.Reader, f.key, sum[:])
-	if err != nil {
-		t.Fatal(err)
-	}
-	var sig [64]byte
-	r.FillBytes(sig[:32])
-	s.FillBytes(sig[32:])
-	return input + "." + b64(sig[:])
-}
-
 func TestTokensThatAreRefused(t *testing.T) {
 	w := newWorld(t, "development", "production")
 	good := w.forgerOf(t, "development", pki.TokenRequest{Service: "billing", Node: "b1"})
 	now := w.clock.Now().Unix()
 	claim := func(name string, value any) string {
-		return good.with(func(c, _ map[string]any) { c[name] = value }).token(t)
+		return good.With(func(c, _ map[string]any) { c[name] = value }).String()
 	}
 	without := func(name string) string {
-		return good.with(func(c, _ map[string]any) { delete(c, name) }).token(t)
+		return good.With(func(c, _ map[string]any) { delete(c, name) }).String()
 	}
 	netget := func(name string, value any) string {
-		return good.with(func(_, n map[string]any) { n[name] = value }).token(t)
+		return good.With(func(_, n map[string]any) { n[name] = value }).String()
 	}
 	headed := func(header string) string {
-		return good.sign(t, header, good.payload(t))
+		return good.Sign(header, good.Payload())
 	}
 	forged := good
-	forged.key = newKey(t)
-	valid := good.token(t)
-	expired := good.with(func(c, _ map[string]any) { c["iat"], c["nbf"], c["exp"] = now-10, now-10, now })
-	_, kid, _ := strings.Cut(good.header, `"kid":"`)
+	forged.Key = newKey(t)
+	valid := good.String()
+	expired := good.With(func(c, _ map[string]any) { c["iat"], c["nbf"], c["exp"] = now-10, now-10, now })
+	_, kid, _ := strings.Cut(good.Header, `"kid":"`)
 	kid, _, _ = strings.Cut(kid, `"`)
 	for name, tt := range map[string]struct {
 		token  string
@@ -141,21 +81,21 @@ func TestTokensThatAreRefused(t *testing.T) {
 		"line break":               {valid + "\n", 400, identity.Malformed},
 		"too long":                 {strings.Repeat("a", 4097), 413, identity.Limits},
 		"dots":                     {strings.Repeat(".", 4000), 400, identity.Malformed},
-		"of another network":       {w.forgerOf(t, "production", pki.TokenRequest{Service: "billing", Node: "b1"}).token(t), 403, identity.WrongNetwork},
+		"of another network":       {w.forgerOf(t, "production", pki.TokenRequest{Service: "billing", Node: "b1"}).String(), 403, identity.WrongNetwork},
 		"alg none":                 {headed(`{"alg":"none","kid":"` + kid + `","typ":"JWT"}`), 400, identity.BadHeader},
 		"alg HS256":                {headed(`{"alg":"HS256","kid":"` + kid + `","typ":"JWT"}`), 400, identity.BadHeader},
 		"extra header":             {headed(`{"alg":"ES256","crit":[],"kid":"` + kid + `","typ":"JWT"}`), 400, identity.BadHeader},
 		"another typ":              {headed(`{"alg":"ES256","kid":"` + kid + `","typ":"netget-record+jws"}`), 400, identity.BadHeader},
 		"unknown key":              {headed(`{"alg":"ES256","kid":"x","typ":"JWT"}`), 403, identity.WrongNetwork},
-		"forged signature":         {forged.token(t), 401, identity.BadSignature},
+		"forged signature":         {forged.String(), 401, identity.BadSignature},
 		"no signature":             {valid[:strings.LastIndex(valid, ".")+1], 401, identity.BadSignature},
-		"claims are no object":     {good.sign(t, good.header, `[]`), 400, identity.Malformed},
+		"claims are no object":     {good.Sign(good.Header, `[]`), 400, identity.Malformed},
 		"no exp":                   {without("exp"), 400, identity.Malformed},
 		"no iat":                   {without("iat"), 400, identity.Malformed},
 		"no nbf":                   {without("nbf"), 400, identity.Malformed},
 		"no jti":                   {without("jti"), 400, identity.Malformed},
 		"long jti":                 {claim("jti", strings.Repeat("x", 65)), 400, identity.Malformed},
-		"expired":                  {expired.token(t), 400, identity.BadTime},
+		"expired":                  {expired.String(), 400, identity.BadTime},
 		"ended before it began":    {claim("exp", now-1), 400, identity.BadTime},
 		"lives too long":           {claim("exp", now+86401), 400, identity.BadTime},
 		"from the future":          {claim("nbf", now+61), 400, identity.BadTime},
@@ -184,7 +124,7 @@ func TestTokensThatAreRefused(t *testing.T) {
 		})
 	}
 	// None of it was stored, and none of it used up the good token's id.
-	got := w.caller(t, "development").do(t, "POST", "/v1/enroll", enrolment{Token: good.token(t), CSR: plainCSR(t)})
+	got := w.caller(t, "development").do(t, "POST", "/v1/enroll", enrolment{Token: good.String(), CSR: plainCSR(t)})
 	if got.status != http.StatusCreated {
 		t.Errorf("the good token: %d %s", got.status, got.body)
 	}
@@ -236,7 +176,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		"none":                   {nil, 400, identity.Malformed},
 		"garbage":                {[]byte("garbage"), 400, identity.Malformed},
 		"too long":               {make([]byte, 8<<10+1), 413, identity.Limits},
-		"wrong signature":        {spoiledCSR(t), 401, identity.BadSignature},
+		"wrong signature":        {forgery.WronglySigned(), 401, identity.BadSignature},
 		"other common name":      {csr(x509.CertificateRequest{Subject: pkix.Name{CommonName: "b2"}}), 403, identity.Denied},
 		"other DNS name":         {csr(x509.CertificateRequest{DNSNames: []string{"example.org"}}), 403, identity.Denied},
 		"sibling's name":         {csr(x509.CertificateRequest{DNSNames: []string{"b2.billing." + td}}), 403, identity.Denied},
@@ -244,14 +184,14 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		"other identity":         {csr(x509.CertificateRequest{URIs: uris(t, "spiffe://"+td+"/billing/b2")}), 403, identity.Denied},
 		"two identities":         {csr(x509.CertificateRequest{URIs: uris(t, "spiffe://"+td+"/billing/b1", "spiffe://"+td+"/billing/b2")}), 403, identity.Denied},
 		"e-mail":                 {csr(x509.CertificateRequest{EmailAddresses: []string{"a@" + td}}), 403, identity.Denied},
-		"RSA-2048":               {rsaCSR(t, 2048), 401, identity.BadCert},
-		"RSA-16384":              {hugeRSACSR(t), 401, identity.BadCert},
-		"P-384":                  {p384CSR(t), 401, identity.BadCert},
-		"Ed25519 identity point": {ed25519CSR(t, append([]byte{1}, make([]byte, 31)...)), 401, identity.BadCert},
-		"Ed25519 not canonical":  {ed25519CSR(t, append(bytes.Repeat([]byte{0xff}, 31), 0x7f)), 401, identity.BadCert},
+		"RSA-2048":               {forgery.RSA(2048), 401, identity.BadCert},
+		"RSA-16384":              {forgery.HugeRSA(), 401, identity.BadCert},
+		"P-384":                  {forgery.P384(), 401, identity.BadCert},
+		"Ed25519 identity point": {forgery.Ed25519(append([]byte{1}, make([]byte, 31)...)), 401, identity.BadCert},
+		"Ed25519 not canonical":  {forgery.Ed25519(append(bytes.Repeat([]byte{0xff}, 31), 0x7f)), 401, identity.BadCert},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := w.caller(t, "development").do(t, "POST", "/v1/enroll", enrolment{Token: good.token(t), CSR: tt.csr})
+			got := w.caller(t, "development").do(t, "POST", "/v1/enroll", enrolment{Token: good.String(), CSR: tt.csr})
 			wantRefusal(t, got, tt.status, tt.code)
 			wantTokenUsed(t, got, false)
 		})
@@ -261,7 +201,7 @@ func TestRequestsThatAreRefused(t *testing.T) {
 		Subject: pkix.Name{CommonName: "b1"}, DNSNames: []string{"b1.billing." + td}, URIs: uris(t, "spiffe://"+td+"/billing/b1"),
 		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 19}, Critical: true, Value: []byte{0x30, 3, 1, 1, 0xff}}},
 	}
-	got := w.caller(t, "development").do(t, "POST", "/v1/enroll", enrolment{Token: good.token(t), CSR: csrFor(t, key, names)})
+	got := w.caller(t, "development").do(t, "POST", "/v1/enroll", enrolment{Token: good.String(), CSR: csrFor(t, key, names)})
 	if got.status != http.StatusCreated {
 		t.Fatalf("own names: %d %s", got.status, got.body)
 	}
@@ -354,93 +294,4 @@ func uris(t *testing.T, texts ...string) []*url.URL {
 		list = append(list, u)
 	}
 	return list
-}
-
-// spoiledCSR is a request that was signed with another key than its own.
-func spoiledCSR(t *testing.T) []byte {
-	t.Helper()
-	der := plainCSR(t)
-	other := plainCSR(t)
-	var a, b struct {
-		TBS asn1.RawValue
-		Alg pkix.AlgorithmIdentifier
-		Sig asn1.BitString
-	}
-	if _, err := asn1.Unmarshal(der, &a); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := asn1.Unmarshal(other, &b); err != nil {
-		t.Fatal(err)
-	}
-	a.Sig = b.Sig
-	out, err := asn1.Marshal(a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
-
-func rsaCSR(t *testing.T, bits int) []byte {
-	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, bits)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return csrFor(t, key, x509.CertificateRequest{})
-}
-
-func p384CSR(t *testing.T) []byte {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return csrFor(t, key, x509.CertificateRequest{})
-}
-
-// hugeRSACSR has a public key of 16,384 bits that nobody had to generate.
-func hugeRSACSR(t *testing.T) []byte {
-	t.Helper()
-	n := new(big.Int).Lsh(big.NewInt(1), 16383)
-	n.SetBit(n, 0, 1)
-	spki, err := x509.MarshalPKIXPublicKey(&rsa.PublicKey{N: n, E: 65537})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return withPublicKey(t, spki, asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}, 2048)
-}
-
-func ed25519CSR(t *testing.T, point []byte) []byte {
-	t.Helper()
-	spki, err := asn1.Marshal(struct {
-		Alg pkix.AlgorithmIdentifier
-		Key asn1.BitString
-	}{pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 3, 101, 112}}, asn1.BitString{Bytes: point, BitLength: 256}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return withPublicKey(t, spki, asn1.ObjectIdentifier{1, 3, 101, 112}, 64)
-}
-
-// withPublicKey is a request for a key, with a signature of zeros.
-func withPublicKey(t *testing.T, spki []byte, alg asn1.ObjectIdentifier, signatureBytes int) []byte {
-	t.Helper()
-	tbs, err := asn1.Marshal(struct {
-		Version    int
-		Subject    pkix.RDNSequence
-		Key        asn1.RawValue
-		Attributes asn1.RawValue
-	}{0, nil, asn1.RawValue{FullBytes: spki}, asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 0, IsCompound: true}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := asn1.Marshal(struct {
-		TBS asn1.RawValue
-		Alg pkix.AlgorithmIdentifier
-		Sig asn1.BitString
-	}{asn1.RawValue{FullBytes: tbs}, pkix.AlgorithmIdentifier{Algorithm: alg}, asn1.BitString{Bytes: make([]byte, signatureBytes), BitLength: 8 * signatureBytes}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
 }
