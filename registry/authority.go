@@ -84,12 +84,20 @@ func (a authority) post(ctx context.Context, report any) (mark authorityMark, el
 	if err != nil {
 		return mark, false, fmt.Errorf("reading the certificate authority's reply: %w", err)
 	}
-	elsewhere = res.StatusCode == http.StatusConflict && res.Header.Get("Content-Type") != discovery.ProblemType
-	if res.StatusCode != http.StatusOK && !elsewhere {
-		return mark, false, identity.ParseProblem(res.StatusCode, res.Header, text)
+	return openMark(res.StatusCode, res.Header, text)
+}
+
+// openMark reads the authority's reply to a report.
+func openMark(status int, header http.Header, text []byte) (mark authorityMark, elsewhere bool, err error) {
+	elsewhere = status == http.StatusConflict && header.Get("Content-Type") != discovery.ProblemType
+	if status != http.StatusOK && !elsewhere {
+		return mark, false, identity.ParseProblem(status, header, text)
 	}
 	if err := identity.UnmarshalStrict(text, &mark); err != nil {
-		return mark, false, fmt.Errorf("reading the certificate authority's mark: %w", err)
+		return authorityMark{}, false, fmt.Errorf("reading the certificate authority's mark: %w", err)
+	}
+	if mark.Version < 0 || mark.Version > maxInteger {
+		return authorityMark{}, false, identity.Refuse(identity.Malformed, "the certificate authority's mark is of version %d", mark.Version)
 	}
 	return mark, elsewhere, nil
 }

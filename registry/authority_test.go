@@ -154,12 +154,12 @@ func TestHeadsAreReported(t *testing.T) {
 
 	stop := background(t, s.ReportHeads)
 	a.hears(t, "asked", "taken")
-	stop()
 	n := newNode(t, w, s, "databaseservice", "db-1")
-	record, _ := n.register(1)
-	stop = background(t, s.ReportHeads)
-	a.hears(t, "asked", "taken") // linked by a consistency proof
+	n.register(1)
+	a.hears(t, "taken") // soon, linked by a consistency proof
+	record, _ := n.register(2)
 	stop()
+	a.hears(t, "taken") // before it ends
 	got, err := marks(t.Context())
 	if newest := w.catalog.Snapshot().Head(); err != nil || len(got) != 1 || got[0].Version != newest.Version || got[0].Log != newest.Log {
 		t.Errorf("the authority's mark is %v, %v", got, err)
@@ -172,7 +172,7 @@ func TestHeadsAreReported(t *testing.T) {
 	a.mu.Lock()
 	a.intrusion = func(a *fakeAuthority) { a.mark = &newer }
 	a.mu.Unlock()
-	n.register(2, func(r *identity.Record) { r.Epoch++; r.IAT, r.Exp = r.IAT+1, r.Exp+1 })
+	n.register(3, func(r *identity.Record) { r.Epoch++; r.IAT, r.Exp = r.IAT+1, r.Exp+1 })
 	if before.Version == newer.Version {
 		t.Fatal("no newer version")
 	}

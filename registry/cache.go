@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -83,9 +84,12 @@ func (c *cache) entry(key cacheKey, of any, now time.Time) *entry {
 	return known
 }
 
+var errNotEncoded = errors.New("the answer could not be encoded")
+
 // fill encodes the body, once.
 func (e *entry) fill(c *cache, encode func() ([]byte, error)) error {
 	e.once.Do(func() {
+		e.failed = errNotEncoded // whoever comes after a panic shall not take nothing for the body
 		if e.body, e.failed = encode(); e.failed != nil {
 			return
 		}

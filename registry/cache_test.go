@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/neurons-me/netget/registry"
 )
 
 func TestAnswersAreUnderTheNewestHead(t *testing.T) {
@@ -23,6 +25,13 @@ func TestAnswersAreUnderTheNewestHead(t *testing.T) {
 		if err != nil || v.Head.Version != 3 || names(v) != "db-1" {
 			t.Errorf("gzip %t: version %d with %q, %v", gzipped, v.Head.Version, names(v), err)
 		}
+	}
+}
+
+// What a panic has left behind is no answer.
+func TestAnswerThatCouldNotBeEncodedIsNotCached(t *testing.T) {
+	if err := registry.FillTwice(); err == nil {
+		t.Error("an empty body is taken for the answer")
 	}
 }
 

@@ -1,15 +1,20 @@
 package registry
 
 import (
+	"container/list"
 	"context"
 	"crypto/tls"
 	"maps"
 	"net"
-	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/internal/connlimit"
 )
 
 // sweepEvery is how often connections are held against their certificates: an
@@ -19,9 +24,14 @@ const sweepEvery = 5 * time.Second
 // A conn is a connection of the server from its accept to its end.
 type conn struct {
 	net.Conn
-	caller atomic.Pointer[caller] // nil before the handshake
-	host   atomic.Pointer[string] // the Host that was last found to be of the connection's network
+	caller atomic.Pointer[caller]       // nil before the handshake
+	host   atomic.Pointer[string]       // the Host that was last found to be of the connection's network
+	pace   atomic.Pointer[rate.Limiter] // of what is read; nil before the handshake
+	place  *connlimit.Place
 	leave  func()
+
+	of    identity.NodeID // zero before the handshake; guarded by the mu of conns
+	among *list.Element   // of those of the identity; guarded by the mu of conns
 }
 
 // vouched reports whether a Host header was found to fit the connection.
@@ -32,7 +42,17 @@ func (c *conn) vouched(host string) bool {
 
 func (c *conn) vouch(host string) { c.host.Store(&host) }
 
-// Close closes the connection and gives its place to another.
+// Read reads no faster than the caller may send.
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if pace := c.pace.Load(); pace != nil && n > 0 {
+		now := time.Now()
+		time.Sleep(pace.ReserveN(now, min(n, byteBurst)).DelayFrom(now))
+	}
+	return n, err
+}
+
+// Close closes the connection, which is then no longer one of the server's.
 func (c *conn) Close() error {
 	defer c.leave()
 	return c.Conn.Close()
@@ -40,106 +60,110 @@ func (c *conn) Close() error {
 
 // conns are the open connections of a server.
 type conns struct {
-	most, perAddress int
+	most int // of one identity
 
 	mu     sync.Mutex
-	open   map[*conn]struct{} // guarded by mu
-	counts map[netip.Addr]int // guarded by mu; open ones by [addressOf]
+	open   map[*conn]struct{}             // guarded by mu
+	byNode map[identity.NodeID]*list.List // guarded by mu; of *conn, the oldest first
+	closed int64                          // guarded by mu; those for which their identity had newer ones
 }
 
-func newConns(most, perAddress int) *conns {
-	return &conns{most: most, perAddress: perAddress, open: map[*conn]struct{}{}, counts: map[netip.Addr]int{}}
+func newConns(most int) *conns {
+	return &conns{most: most, open: map[*conn]struct{}{}, byNode: map[identity.NodeID]*list.List{}}
 }
 
-// count returns how many are open.
-func (cs *conns) count() int {
+// add takes a connection in.
+func (cs *conns) add(raw net.Conn) *conn {
+	c := &conn{Conn: raw, place: connlimit.PlaceOf(raw)}
+	c.leave = sync.OnceFunc(func() { cs.remove(c) })
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	return len(cs.open)
-}
-
-// admit takes a connection in, or reports that there are enough.
-func (cs *conns) admit(raw net.Conn) (*conn, bool) {
-	addr := addressOf(raw)
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	if len(cs.open) >= cs.most || cs.counts[addr] >= cs.perAddress {
-		return nil, false
-	}
-	c := &conn{Conn: raw}
-	c.leave = sync.OnceFunc(func() { cs.remove(c, addr) })
 	cs.open[c] = struct{}{}
-	cs.counts[addr]++
-	return c, true
+	return c
 }
 
-func (cs *conns) remove(c *conn, addr netip.Addr) {
+func (cs *conns) remove(c *conn) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	delete(cs.open, c)
-	if cs.counts[addr]--; cs.counts[addr] == 0 {
-		delete(cs.counts, addr)
+	cs.forget(c)
+}
+
+// identified notes whose a connection is and keeps its place. Where an identity
+// has too many the oldest ends: one that it has lost must not keep it out.
+func (cs *conns) identified(c *conn, id identity.NodeID) {
+	c.place.Keep()
+	if over := cs.take(c, id); over != nil {
+		_ = over.Close() // it is gone either way
 	}
 }
 
-// sweep closes the connections whose certificates have ended or were revoked.
-func (cs *conns) sweep(now time.Time) (closed int) {
-	for _, c := range cs.all() {
-		known := c.caller.Load()
-		if known == nil {
-			continue // the handshake has its own time limit
-		}
-		if _, err := known.again(now); err != nil {
-			_ = c.Close() // it is gone either way
-			closed++
-		}
+// take returns the connection that has to end.
+func (cs *conns) take(c *conn, id identity.NodeID) (over *conn) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if _, open := cs.open[c]; !open || c.among != nil {
+		return nil
 	}
-	return closed
+	mine := cs.byNode[id]
+	if mine == nil {
+		mine = list.New()
+		cs.byNode[id] = mine
+	}
+	c.of, c.among = id, mine.PushBack(c)
+	if mine.Len() <= cs.most {
+		return nil
+	}
+	over, ok := mine.Front().Value.(*conn)
+	if !ok {
+		return nil
+	}
+	cs.forget(over)
+	cs.closed++
+	return over
 }
 
+// forget takes a connection off those of its identity. The caller holds mu.
+func (cs *conns) forget(c *conn) {
+	if c.among == nil {
+		return
+	}
+	mine := cs.byNode[c.of]
+	mine.Remove(c.among)
+	c.among = nil
+	if mine.Len() == 0 {
+		delete(cs.byNode, c.of)
+	}
+}
+
+// surplus returns how many connections ended because their identity had newer
+// ones.
+func (cs *conns) surplus() int64 {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return cs.closed
+}
+
+// all returns the open connections.
 func (cs *conns) all() []*conn {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	return slices.Collect(maps.Keys(cs.open))
 }
 
-// A listener hands out connections within the limits; what is too much is
-// closed before a byte was read.
+// A listener notes the connections that it hands out.
 type listener struct {
 	net.Listener
 	conns *conns
 }
 
-// Accept waits for a connection that may come in.
+// Accept waits for a connection.
 func (l *listener) Accept() (net.Conn, error) {
-	for {
-		raw, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if c, ok := l.conns.admit(raw); ok {
-			return c, nil
-		}
-		_ = raw.Close() // nobody was promised anything yet
-	}
-}
-
-// siteBits are the bits of an IPv6 address that its holder cannot choose
-// freely: a network of one site has 64 (RFC 4291 section 2.5.4).
-const siteBits = 64
-
-// addressOf returns where a connection comes from: its IPv4 address or the
-// network of its IPv6 address; zero where it has no IP address.
-func addressOf(c net.Conn) netip.Addr {
-	ap, err := netip.ParseAddrPort(c.RemoteAddr().String())
+	raw, err := l.Listener.Accept()
 	if err != nil {
-		return netip.Addr{}
+		return nil, err
 	}
-	addr := ap.Addr().Unmap().WithZone("")
-	if addr.Is4() {
-		return addr
-	}
-	return netip.PrefixFrom(addr, siteBits).Masked().Addr()
+	return l.conns.add(raw), nil
 }
 
 type connKey struct{}

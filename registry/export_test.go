@@ -1,4 +1,57 @@
 package registry
 
+import (
+	"github.com/labstack/echo/v4"
+
+	"github.com/neurons-me/netget/identity"
+)
+
 // Spend takes one from a limiter.
 var Spend = spend
+
+// Routes returns what is mounted, each as "METHOD /path".
+func Routes(s *Server) []string {
+	var all []string
+	for _, r := range s.routes.(*echo.Echo).Routes() {
+		all = append(all, r.Method+" "+r.Path)
+	}
+	return all
+}
+
+// ForgetBudgets lets everybody begin anew.
+func ForgetBudgets(s *Server) {
+	s.budgets.mu.Lock()
+	defer s.budgets.mu.Unlock()
+	s.budgets.kept.Clear()
+}
+
+// FillTwice encodes one answer twice: first it panics, then it would succeed.
+func FillTwice() (err error) {
+	c, e := newCache(), &entry{}
+	func() {
+		defer func() { _ = recover() }() // the handler's
+		_ = e.fill(c, func() ([]byte, error) { panic("a bug") })
+	}()
+	return e.fill(c, func() ([]byte, error) { return []byte("{"), nil })
+}
+
+// An Unsent is what responses under way keep alive, for tests of its rule.
+type Unsent struct{ u *unsent }
+
+// NewUnsent returns one that keeps at most so many bytes.
+func NewUnsent(most int64) Unsent { return Unsent{newUnsent(most)} }
+
+// Begin notes a response to an identity; the caller calls done after.
+func (u Unsent) Begin(to identity.NodeID, parts [][]byte, end func()) (done func()) {
+	s := u.u.begin(to, parts, func() error { end(); return nil })
+	return func() { u.u.done(s) }
+}
+
+// Bytes returns what is kept.
+func (u Unsent) Bytes() int64 {
+	bytes, _ := u.u.numbers()
+	return bytes
+}
+
+// Owners returns how many identities have responses under way.
+func (u Unsent) Owners() int { return max(len(u.u.owners), len(u.u.heap)) }

@@ -1,10 +1,9 @@
 package registry
 
 import (
-	"log/slog"
 	"net/http"
 	"path"
-	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,46 +14,51 @@ import (
 // in which form; then counting.
 func (s *Server) handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer s.recovered(r)
+		defer s.abort(r.Context(), inHandler)
 		began := time.Now() // of the metrics alone, never of a decision
 		counted := &countedWriter{ResponseWriter: w}
 		counted.Header().Set("Cache-Control", "private, no-cache")
-		if err := s.prepare(counted, r); err != nil {
-			s.fail(counted, r, err)
-		} else {
-			s.routes.ServeHTTP(counted, r)
-		}
+		s.answer(counted, r)
 		s.metrics.observe(counted, time.Since(began))
 	})
 }
 
-// recovered reports a bug of ours and cuts the connection.
-func (s *Server) recovered(r *http.Request) {
-	cause := recover()
-	if cause == nil {
+// answer lets a request go to its route, or refuses it.
+func (s *Server) answer(w *countedWriter, r *http.Request) {
+	c, end, err := s.admit(w, r)
+	if err != nil {
+		s.fail(w, r, err)
 		return
 	}
-	s.cfg.Logger.LogAttrs(r.Context(), slog.LevelError, "a handler panicked",
-		slog.Any("cause", cause), slog.String("method", r.Method), slog.String("stack", string(debug.Stack())))
-	panic(http.ErrAbortHandler)
+	defer end()
+	if err := s.prepare(w, r, c); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.routes.ServeHTTP(w, r)
 }
 
-// prepare decides whether a request may go to its route at all, gives its path
-// the normal form by which everything after decides, and takes its price: also
-// of what is refused here or has no route.
-func (s *Server) prepare(w http.ResponseWriter, r *http.Request) error {
-	c, err := s.callerOf(r)
-	if err != nil {
+// admit finds who calls, gives the path the normal form by which everything
+// after decides, takes the request's price, also of what is refused later or has
+// no route, and counts it among those of its identity until end.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request) (c *caller, end func(), err error) {
+	if c, err = s.callerOf(r); err != nil {
 		w.Header().Set("Connection", "close")
-		return err
+		return nil, nil, err
 	}
 	if !strings.HasPrefix(r.URL.Path, "/") {
 		r.URL.Path = "/" + r.URL.Path
 	}
 	r.URL.Path, r.URL.RawPath = path.Clean(r.URL.Path), ""
 	if err := s.charge(c, r); err != nil {
-		return err
+		return nil, nil, err
 	}
+	end, err = s.calls.begin(c.id())
+	return c, end, err
+}
+
+// prepare decides whether a request may go to its route at all.
+func (s *Server) prepare(w http.ResponseWriter, r *http.Request, c *caller) error {
 	if own := connOf(r.Context()); !own.vouched(r.Host) {
 		if s.tenants.misdirects(r.Host, c.network) {
 			return misdirected(r.Host)
@@ -63,9 +67,14 @@ func (s *Server) prepare(w http.ResponseWriter, r *http.Request) error {
 	}
 	// A body comes with its length: one that also says "chunked" is how
 	// requests are smuggled (RFC 9112 section 6.1), and net/http no longer
-	// tells the two apart here. What is too large is told so all the same.
+	// tells the two apart here, so the connection ends as for such a one. What
+	// is too large is told so all the same.
 	if len(r.TransferEncoding) != 0 {
+		w.Header().Set("Connection", "close")
 		return refuseChunked(r)
+	}
+	if len(r.Header["Content-Encoding"]) != 0 {
+		return refuseCoding(r)
 	}
 	if r.ContentLength > maxBodyBytes {
 		return tooLarge()
@@ -84,6 +93,12 @@ func refuseChunked(r *http.Request) error {
 		return err
 	}
 	return identity.Refuse(identity.Malformed, "a body of %d bytes came without its length", len(body))
+}
+
+// refuseCoding refuses a compressed body: what is inflated has no bound that
+// could be known before, and nothing that nodes send is worth it.
+func refuseCoding(r *http.Request) error {
+	return identity.Refuse(identity.Malformed, "a body in the coding %.32q", r.Header.Get("Content-Encoding"))
 }
 
 func tooLarge() error {
@@ -122,8 +137,14 @@ func acceptsGzip(r *http.Request) bool {
 	return false
 }
 
-// refusedQuality reports whether a weight is zero.
+// refusedQuality reports whether a weight is zero, in any of its spellings.
 func refusedQuality(params string) bool {
-	q, found := strings.CutPrefix(strings.ReplaceAll(params, " ", ""), "q=0")
-	return found && strings.Trim(q, ".0") == ""
+	for param := range strings.SplitSeq(params, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(param), "=")
+		if strings.EqualFold(strings.TrimSpace(name), "q") {
+			weight, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			return err != nil || weight <= 0
+		}
+	}
+	return false
 }

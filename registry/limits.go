@@ -8,6 +8,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/internal/recent"
 )
 
 // Limits of one request and of one identity (docs/protocol.md section 6).
@@ -18,10 +19,10 @@ const (
 	recordBurst = 10
 	beatBurst   = 2 // an interval of the record's heartbeat
 
-	// Of its refusals an identity gets so many into the log; the others are
-	// only counted.
-	entryRate  = 5 // a second
-	entryBurst = 50
+	// What an identity sends, on all its connections: a few times what the
+	// requests that it may make can have. HTTP/2 has messages that ask nothing.
+	byteRate  = 256 << 10 // a second
+	byteBurst = 1 << 20
 
 	// maxBudgets bounds the identities that are remembered; twice as many
 	// may be for a while.
@@ -29,44 +30,33 @@ const (
 )
 
 // A budget is what one identity may still do.
-type budget struct{ records, beats, reads, entries *rate.Limiter }
+type budget struct{ records, beats, reads, bytes *rate.Limiter }
 
-// budgets hold the budget of each identity that called lately. The table is
-// bounded: when one generation is full it becomes the old one, and who does not
-// call until the next is full starts anew.
+// budgets hold the budget of each identity that called lately.
 type budgets struct {
 	reads rate.Limit
 	burst int
 
-	mu       sync.Mutex
-	now, old map[identity.NodeID]*budget // guarded by mu
+	mu   sync.Mutex
+	kept *recent.Table[identity.NodeID, *budget] // guarded by mu
 }
 
 func newBudgets(reads float64, burst int) *budgets {
-	return &budgets{reads: rate.Limit(reads), burst: burst, now: map[identity.NodeID]*budget{}}
+	return &budgets{reads: rate.Limit(reads), burst: burst, kept: recent.New[identity.NodeID, *budget](maxBudgets)}
 }
 
 // of returns the budget of an identity.
 func (b *budgets) of(id identity.NodeID) *budget {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if known := b.now[id]; known != nil {
-		return known
-	}
-	mine := b.old[id]
-	if mine == nil {
-		mine = &budget{
+	return b.kept.Of(id, func() *budget {
+		return &budget{
 			records: rate.NewLimiter(recordRate, recordBurst),
 			beats:   rate.NewLimiter(beatBurst, beatBurst),
 			reads:   rate.NewLimiter(b.reads, b.burst),
-			entries: rate.NewLimiter(entryRate, entryBurst),
+			bytes:   rate.NewLimiter(byteRate, byteBurst),
 		}
-	}
-	if len(b.now) >= maxBudgets {
-		b.old, b.now = b.now, map[identity.NodeID]*budget{}
-	}
-	b.now[id] = mine
-	return mine
+	})
 }
 
 // A busyError says that an identity asks too much; it may try again after a

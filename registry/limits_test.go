@@ -7,12 +7,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
 	"github.com/neurons-me/netget/discovery"
 	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/internal/connlimit"
 	"github.com/neurons-me/netget/registry"
 )
 
@@ -89,7 +92,7 @@ func TestRefusedCallsAreNotOwed(t *testing.T) {
 
 func TestConnectionsAreBounded(t *testing.T) {
 	w := newWorld(t, "production", time.Now)
-	s := serve(t, func(c *registry.Config) { c.ConnectionsPerAddress = 2 }, w)
+	s := serve(t, func(c *registry.Config) { c.Connections.PerAddress = 2 }, w)
 	first, second := newNode(t, w, s, "databaseservice", "db-1"), newNode(t, w, s, "databaseservice", "db-2")
 	want(t, first.get("/v1/head"), http.StatusOK)
 	want(t, second.get("/v1/head"), http.StatusOK)
@@ -112,7 +115,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 func TestAddressesOfOneSiteAreBoundedTogether(t *testing.T) {
 	w := newWorld(t, "production", time.Now)
 	l := newPipeListener()
-	servePipe(t, w, l, func(c *registry.Config) { c.ConnectionsPerAddress = 1 })
+	servePipe(t, w, l, func(c *registry.Config) { c.Connections.PerAddress = 1 })
 	cred := w.ca.Issue(w.ca.ID("client", "laptop"))
 	for _, row := range []struct {
 		from     string
@@ -138,6 +141,66 @@ func TestAddressesOfOneSiteAreBoundedTogether(t *testing.T) {
 		}
 		if admitted := err == nil; admitted != row.admitted {
 			t.Errorf("%s: admitted is %t (%v), want %t", row.from, admitted, err, row.admitted)
+		}
+	}
+}
+
+// enters reports whether a connection from host:port gets an answer.
+func enters(t *testing.T, w *world, l *pipeListener, from string) bool {
+	t.Helper()
+	addr := net.TCPAddrFromAddrPort(netip.MustParseAddrPort(from))
+	client := over(t, w, l.dialFrom(addr), w.ca.Issue(w.ca.ID("client", "laptop")))
+	defer client.CloseIdleConnections()
+	res, err := ask(t, client, "/openapi.yaml")
+	if err == nil {
+		want(t, read(t, res), http.StatusOK)
+	}
+	return err == nil
+}
+
+// An address pays for its handshakes, also where none stays open.
+func TestHandshakesOfOneAddressAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, l, metrics := newWorld(t, "production", time.Now), newPipeListener(), prometheus.NewRegistry()
+		servePipe(t, w, l, func(c *registry.Config) {
+			c.Metrics = metrics
+			c.Connections = connlimit.Limits{Rate: 1, Burst: 3, LoadBalancers: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}}
+		})
+		times := func(from string, n int) (in int) {
+			for range n {
+				if enters(t, w, l, from) {
+					in++
+				}
+			}
+			return in
+		}
+		if got := times("192.0.2.1:1", 6); got != 3 {
+			t.Errorf("%d of 6 were let in, want 3", got)
+		}
+		if got := times("192.0.2.2:1", 3); got != 3 {
+			t.Errorf("%d of 3 of another address were let in", got)
+		}
+		if got := times("10.0.0.7:1", 6); got != 6 {
+			t.Errorf("%d of 6 of a load balancer were let in", got)
+		}
+		time.Sleep(2 * time.Second)
+		if got := times("192.0.2.1:1", 6); got != 2 {
+			t.Errorf("%d of 6 were let in 2 s later, want 2", got)
+		}
+		if got := labelled(t, metrics, "netget_registry_connections_refused_total", "rate"); got != 3+4 {
+			t.Errorf("%v connections are counted as refused, want %d", got, 3+4)
+		}
+	})
+}
+
+// By default, as many clients behind one address as it may have come back
+// together.
+func TestClientsBehindOneAddressComeBackTogether(t *testing.T) {
+	const clients = 3000
+	l := connlimit.New(registry.DefaultConnections())
+	for i := range clients {
+		if _, ok := l.Enter("192.0.2.1:1", func() {}); !ok {
+			t.Fatalf("client %d of %d was not let in", i+1, clients)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/neurons-me/netget/internal/connlimit"
 	"github.com/neurons-me/netget/registry/catalog"
 )
 
@@ -57,6 +58,10 @@ func (m *metrics) observe(w *countedWriter, took time.Duration) {
 type state struct {
 	server      *Server
 	connections *prometheus.Desc
+	shut        *prometheus.Desc
+	unsent      *prometheus.Desc
+	cut         *prometheus.Desc
+	panics      *prometheus.Desc
 	version     *prometheus.Desc
 	services    *prometheus.Desc
 	records     *prometheus.Desc
@@ -95,6 +100,10 @@ func newState(s *Server) *state {
 		},
 		server:      s,
 		connections: desc("connections", "Open connections."),
+		shut:        desc("connections_refused_total", "Connections that were closed, by the limit that they met.", "limit"),
+		unsent:      desc("unsent_bytes", "Bytes of bodies that are being sent, each body once."),
+		cut:         desc("responses_cut_total", "Responses that were ended because too many bytes waited for slow readers."),
+		panics:      desc("panics_total", "Bugs that were caught, by where; none should ever be.", "where"),
 		version:     desc("version", "Version of the newest head.", "network"),
 		services:    desc("services", "Listed services.", "network"),
 		records:     desc("records", "Listed records.", "network"),
@@ -105,7 +114,7 @@ func newState(s *Server) *state {
 
 // Describe names the gauges.
 func (st *state) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{st.connections, st.version, st.services, st.records, st.headAge, st.certificate} {
+	for _, d := range []*prometheus.Desc{st.connections, st.shut, st.unsent, st.cut, st.panics, st.version, st.services, st.records, st.headAge, st.certificate} {
 		out <- d
 	}
 	for _, c := range st.catalogs {
@@ -118,12 +127,31 @@ func (st *state) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
-	gauge(st.connections, float64(st.server.conns.count()))
+	counter := func(d *prometheus.Desc, v int64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	gauge(st.connections, float64(st.server.limiter.Open()))
+	for _, r := range connlimit.Reasons() {
+		counter(st.shut, st.server.limiter.Refused(r), r.String())
+	}
+	counter(st.shut, st.server.conns.surplus(), "identity")
+	bytes, cut := st.server.unsent.numbers()
+	gauge(st.unsent, float64(bytes))
+	counter(st.cut, cut)
+	for where := range panicPlaces {
+		counter(st.panics, st.server.panics[where].Load(), where.String())
+	}
+	var inCommitter, inWriter int64
+	defer func() {
+		counter(st.panics, inCommitter, "committer")
+		counter(st.panics, inWriter, "writer")
+	}()
 	for _, n := range st.server.tenants {
 		i, name := n.source.Identity(), n.domain
 		gauge(st.certificate, float64(i.Credential.Leaf().NotAfter.Unix()), name, "tls")
 		gauge(st.certificate, float64(i.Signing.Leaf().NotAfter.Unix()), name, "signing")
 		stats := n.catalog.Stats()
+		inCommitter, inWriter = inCommitter+stats.CommitterPanics, inWriter+stats.WriterPanics
 		gauge(st.version, float64(stats.Version), name)
 		gauge(st.services, float64(stats.Services), name)
 		gauge(st.records, float64(stats.Records), name)

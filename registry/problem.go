@@ -3,6 +3,7 @@ package registry
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/neurons-me/netget/discovery"
 	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/internal/audit"
 	"github.com/neurons-me/netget/registry/catalog"
 )
 
@@ -122,45 +124,49 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	_, _ = w.Write(body) // the caller may be gone; there is nobody else to tell
 }
 
-// mayLog reports whether a refusal gets a log entry: each identity has so many,
-// that none can fill the disk or crowd out the others. Connections that belong
-// to nobody any more share the budget of the zero identity.
-func (s *Server) mayLog(c *caller) bool {
-	var id identity.NodeID
+// mayLog reports whether a refusal gets an audit entry, and how many of its
+// caller's were left out before: each identity has so many, that none can fill
+// the disk or crowd out the others. Connections that belong to nobody any more
+// share the budget of the zero identity.
+func (s *Server) mayLog(c *caller) (leftOut int64, ok bool) {
+	var actor string
 	if c != nil {
-		id = c.id()
+		actor = c.id().String()
 	}
-	if s.budgets.of(id).entries.AllowN(s.cfg.Now(), 1) {
-		return true
+	leftOut, ok = s.actors.Spend(actor, s.cfg.Now())
+	if !ok {
+		s.metrics.unlogged.Inc()
 	}
-	s.metrics.unlogged.Inc()
-	return false
+	return leftOut, ok
 }
 
-// logRefusal writes the audit entry of a refusal.
+// logRefusal writes the audit entry of a refusal. Where the catalog has written
+// one already, what only this place knows goes to the ordinary log.
 func (s *Server) logRefusal(w http.ResponseWriter, r *http.Request, p identity.Problem, err error) {
 	c := connOf(r.Context()).caller.Load()
-	if !s.mayLog(c) {
+	leftOut, ok := s.mayLog(c)
+	if !ok {
+		return
+	}
+	e := audit.Entry{
+		Time: s.cfg.Now(), Event: audit.RequestRefused, Remote: r.RemoteAddr, Code: p.Code, LeftOut: leftOut,
+		Reason: fmt.Sprintf("%s, status %d: %s", r.Method, p.Status, audit.Reason(err)),
+	}
+	if c != nil {
+		e.Network, e.Actor = c.network.name(), c.id().String()
+	}
+	if _, behind := errors.AsType[*behindError](err); behind {
+		e.Event = audit.VersionAhead
+		e.Write(r.Context(), s.cfg.Audit)
+		return
+	}
+	if counted, ok := w.(*countedWriter); ok && counted.audited {
+		e.WriteAt(r.Context(), s.cfg.Logger, slog.LevelDebug)
 		return
 	}
 	level := slog.LevelInfo
-	if counted, ok := w.(*countedWriter); ok && counted.audited {
-		level = slog.LevelDebug
+	if identity.CodeOf(err) == "" && p.Code == identity.Unavailable {
+		level = slog.LevelWarn // a failure of our own
 	}
-	_, behind := errors.AsType[*behindError](err)
-	if behind || identity.CodeOf(err) == "" && p.Code == identity.Unavailable {
-		level = slog.LevelWarn
-	}
-	attrs := []slog.Attr{
-		slog.String("method", r.Method), slog.String("code", string(p.Code)), slog.Int("status", p.Status),
-		slog.String("address", r.RemoteAddr), slog.String("reason", err.Error()),
-	}
-	if c != nil {
-		attrs = append(attrs, slog.String("network", c.network.name()), slog.String("caller", c.id().String()))
-	}
-	if behind {
-		s.cfg.Logger.LogAttrs(r.Context(), level, "a caller has seen a later version than ours", attrs...)
-		return
-	}
-	s.cfg.Logger.LogAttrs(r.Context(), level, "request refused", attrs...)
+	e.WriteAt(r.Context(), s.cfg.Audit, level)
 }

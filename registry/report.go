@@ -8,16 +8,25 @@ import (
 	"time"
 
 	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/internal/audit"
 	"github.com/neurons-me/netget/registry/catalog"
 )
 
-// reportEvery is how often the authority hears of the newest head.
-const reportEvery = 30 * time.Second
+// How often the authority hears of the newest head: soon after it has a new
+// version, and every so often if it has none. What it has not heard of yet could
+// be undone by an old copy of the store without anybody here noticing.
+const (
+	reportSoon  = time.Second
+	reportEvery = 30 * time.Second
+	lastReport  = 2 * time.Second // the time that the one at the end may take
+)
 
-// ReportHeads tells the authority of each network the newest head, at once and
-// every 30 s, until ctx ends; then it returns nil. So new members learn from
-// the authority how far the log is, and the registry what it has signed before.
-// An authority that cannot be reached is tried again.
+// ReportHeads tells the authority of each network the newest head, at once,
+// within a second or so of each new version and every 30 s, until ctx ends; then
+// a last time where there is a newer one, for at most 2 s, and returns nil. Let
+// ctx end after the catalogs. So new members learn from the authority how far the
+// log is, and the registry what it has signed before. An authority that cannot be
+// reached is tried again.
 func (s *Server) ReportHeads(ctx context.Context) error {
 	var reporters sync.WaitGroup
 	for _, n := range s.tenants {
@@ -32,74 +41,126 @@ func (s *Server) reportHeads(ctx context.Context, n *network) {
 	if a.url() == "" {
 		return // an identity made without an authority on the network
 	}
-	tick := time.NewTicker(reportEvery)
+	r := reporter{network: n, authority: a, check: n.catalog.CheckMark}
+	tick := time.NewTicker(reportSoon)
 	defer tick.Stop()
-	var known *authorityMark
-	for {
-		mark, err := n.report(ctx, a, known)
-		if known = mark; err != nil && ctx.Err() == nil {
-			s.logReport(ctx, n, err)
-		}
-		if _, over := errors.AsType[*catalog.FloorError](err); over {
-			return // the catalog has ended; there is nothing to report any more
+	for next := time.Now(); ; {
+		if now := time.Now(); !now.Before(next) || r.hasNews() {
+			err := s.report(ctx, &r)
+			if err != nil && ctx.Err() == nil {
+				s.logReport(ctx, n, err)
+			}
+			if _, over := errors.AsType[*catalog.FloorError](err); over {
+				return // the catalog has ended; there is nothing to report any more
+			}
+			r.failed, next = err != nil, now.Add(reportEvery)
 		}
 		select {
 		case <-ctx.Done():
+			s.reportLast(ctx, r)
 			return
 		case <-tick.C:
 		}
 	}
 }
 
+// reportLast reports what the catalog has signed since the last report, when it
+// has ended and can judge no mark any more.
+func (s *Server) reportLast(ctx context.Context, r reporter) {
+	r.failed = false // it may get through now
+	if !r.hasNews() || r.network.catalog.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastReport)
+	defer cancel()
+	r.check = func(context.Context, identity.RegistryMark) error { return nil }
+	if err := s.report(ctx, &r); err != nil {
+		s.logReport(ctx, r.network, err)
+	}
+}
+
+// report is [reporter.report]; a panic costs one report.
+func (s *Server) report(ctx context.Context, r *reporter) (err error) {
+	defer s.caught(ctx, inReporter)
+	return r.report(ctx)
+}
+
 // logReport says why a head was not reported, and loudly if this identity has
 // two histories.
 func (s *Server) logReport(ctx context.Context, n *network, err error) {
-	attrs := []slog.Attr{slog.String("network", n.name()), slog.String("reason", err.Error())}
 	_, over := errors.AsType[*catalog.FloorError](err)
 	if code := identity.CodeOf(err); over || code == identity.Equivocation || code == identity.Rollback {
-		s.cfg.Logger.LogAttrs(ctx, slog.LevelError, "another registry, or an older copy of this one, uses this registry identity", attrs...)
+		id := n.source.Identity().ID().String()
+		audit.Entry{
+			Time: s.cfg.Now(), Event: audit.HeadConflict, Network: n.name(), Actor: id, Node: id, Code: code,
+			Reason: "another registry, or an older copy of this one, uses this registry identity: " + audit.Reason(err),
+		}.Write(ctx, s.cfg.Audit)
 		return
 	}
-	s.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "the head could not be reported to the certificate authority", attrs...)
+	s.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "the head could not be reported to the certificate authority",
+		slog.String("network", n.name()), slog.String("reason", err.Error()))
+}
+
+// A reporter brings the heads of one network to its authority.
+type reporter struct {
+	network   *network
+	authority authority
+	check     func(context.Context, identity.RegistryMark) error // what becomes of a mark
+
+	known    *authorityMark // the authority's, from which the next report goes on; nil: to be asked
+	reported int64          // the version of the last report
+	failed   bool           // which did not get through
+}
+
+// hasNews reports whether there is a version that the authority can hear of now.
+func (r *reporter) hasNews() bool {
+	snap := r.network.catalog.Snapshot()
+	return snap != nil && snap.Head().Version != r.reported && !r.failed
 }
 
 // report brings the newest head to the authority, whose mark, if it is known
-// already, says from where the log has to go on. It returns the mark after.
-func (n *network) report(ctx context.Context, a authority, known *authorityMark) (*authorityMark, error) {
-	if n.catalog.Snapshot() == nil {
-		return known, nil // not open yet
+// already, says from where the log has to go on.
+func (r *reporter) report(ctx context.Context) error {
+	if r.network.catalog.Snapshot() == nil {
+		return nil // not open yet
 	}
-	if known == nil {
-		mark, _, err := n.exchange(ctx, a, struct{}{})
-		if err != nil {
-			return nil, err
+	if r.known == nil {
+		if _, err := r.exchange(ctx, struct{}{}); err != nil {
+			return err
 		}
-		known = &mark
 	}
 	for range 2 { // once more where the authority knows of another report
-		report, err := n.headReport(n.catalog.Snapshot(), known.Version)
+		snap := r.network.catalog.Snapshot()
+		report, err := r.network.headReport(snap, r.known.Version)
 		if err != nil {
-			return nil, err
+			r.known = nil
+			return err
 		}
-		mark, elsewhere, err := n.exchange(ctx, a, report)
+		elsewhere, err := r.exchange(ctx, report)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if known = &mark; !elsewhere {
-			return known, nil
+		if !elsewhere {
+			r.reported = snap.Head().Version
+			return nil
 		}
 	}
-	return known, nil
+	return nil
 }
 
-// exchange is [authority.post], after which the catalog has judged the mark: a
-// mark that its log does not lead to ends it.
-func (n *network) exchange(ctx context.Context, a authority, report any) (mark authorityMark, elsewhere bool, err error) {
-	mark, elsewhere, err = a.post(ctx, report)
+// exchange is [authority.post], after which the mark is checked: the catalog
+// ends over one that its log does not lead to.
+func (r *reporter) exchange(ctx context.Context, report any) (elsewhere bool, err error) {
+	r.known = nil
+	mark, elsewhere, err := r.authority.post(ctx, report)
 	if err != nil {
-		return mark, false, err
+		return false, err
 	}
-	return mark, elsewhere, n.catalog.CheckMark(ctx, identity.RegistryMark{Version: mark.Version, Log: mark.Log})
+	if err := r.check(ctx, identity.RegistryMark{Version: mark.Version, Log: mark.Log}); err != nil {
+		return false, err
+	}
+	r.known = &mark
+	return elsewhere, nil
 }
 
 // headReport is what the authority needs to verify the head of snap and to see

@@ -66,6 +66,7 @@ type call struct {
 	query   url.Values
 	from    int64 // the version of which the caller knows; 0: none
 	param   func(name string) string
+	unsent  *unsent
 }
 
 // route makes a handler of Echo out of ours.
@@ -74,7 +75,7 @@ func (s *Server) route(handle func(*call) error) echo.HandlerFunc {
 		if slices.ContainsFunc(ec.ParamValues(), func(v string) bool { return strings.Contains(v, "/") }) {
 			return echo.ErrNotFound // the last parameter takes all that is left of a path
 		}
-		c := &call{w: ec.Response().Writer, r: ec.Request(), param: ec.Param}
+		c := &call{w: ec.Response().Writer, r: ec.Request(), param: ec.Param, unsent: s.unsent}
 		if counted, ok := c.w.(*countedWriter); ok {
 			counted.route = ec.Path()
 		}
@@ -110,9 +111,11 @@ func (c *call) send(status int, mediaType string, body ...[]byte) error {
 	h.Set("Content-Type", mediaType)
 	h.Set("Content-Length", strconv.Itoa(lengthOf(body)))
 	c.w.WriteHeader(status)
+	s := c.unsent.begin(c.caller.id(), body, connOf(c.r.Context()).Close)
+	defer c.unsent.done(s)
 	for _, part := range body {
 		if _, err := c.w.Write(part); err != nil {
-			return nil //nolint:nilerr // the caller is gone; there is nobody else to tell
+			return nil // the caller is gone; there is nobody else to tell
 		}
 	}
 	return nil

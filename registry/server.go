@@ -10,6 +10,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/neurons-me/netget/internal/audit"
+	"github.com/neurons-me/netget/internal/connlimit"
 )
 
 // Time limits of the server.
@@ -28,14 +31,30 @@ const maxHeaderBytes = 12 << 10
 // maxStreams bounds the requests under way on one HTTP/2 connection.
 const maxStreams = 64
 
+// http2Limits bounds what one HTTP/2 connection keeps in memory: requests are
+// small, whatever their number.
+func http2Limits() *http.HTTP2Config {
+	return &http.HTTP2Config{
+		MaxConcurrentStreams:          maxStreams,
+		MaxReadFrameSize:              16 << 10,
+		MaxReceiveBufferPerStream:     maxBodyBytes,
+		MaxReceiveBufferPerConnection: 4 * maxBodyBytes,
+	}
+}
+
 // A Server answers the nodes of its networks. It is safe for concurrent use.
 type Server struct {
 	cfg     Config
 	tenants tenants
+	limiter *connlimit.Limiter
 	conns   *conns
+	unsent  *unsent
+	calls   *underWay
 	budgets *budgets
+	actors  *audit.Budgets // of the audit log
 	metrics *metrics
 	routes  http.Handler
+	panics  panics
 	stopped atomic.Bool // nobody is let in any more
 }
 
@@ -52,8 +71,12 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, tenants: ts,
-		conns:   newConns(cfg.MaxConnections, cfg.ConnectionsPerAddress),
+		limiter: connlimit.New(cfg.Connections),
+		conns:   newConns(cfg.ConnectionsPerIdentity),
+		unsent:  newUnsent(cfg.UnsentBytes),
+		calls:   newUnderWay(),
 		budgets: newBudgets(cfg.ReadRate, cfg.ReadBurst),
+		actors:  audit.NewBudgets(),
 	}
 	if s.metrics, err = newMetrics(s); err != nil {
 		return nil, err
@@ -66,11 +89,14 @@ func New(cfg Config) (*Server, error) {
 // finish for at most 10 s and returns nil. The catalogs must be open.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	server := s.httpServer(s.handler())
-	server.TLSConfig = s.serverTLS()
+	server.TLSConfig = s.serverTLS(ctx)
 	server.ConnContext = withConn
-	server.ConnState = s.connState
-	server.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: maxStreams}
-	serve := func() error { return server.ServeTLS(&listener{l, s.conns}, "", "") }
+	server.ConnState = func(c net.Conn, state http.ConnState) {
+		defer s.abort(ctx, inConnection)
+		s.connState(c, state)
+	}
+	server.HTTP2 = http2Limits()
+	serve := func() error { return server.ServeTLS(&listener{s.limiter.Listener(l), s.conns}, "", "") }
 
 	sweeping, stop := context.WithCancel(ctx)
 	var sweeper sync.WaitGroup
@@ -94,7 +120,7 @@ func (s *Server) httpServer(h http.Handler) *http.Server {
 		WriteTimeout:                 writeTimeout,
 		IdleTimeout:                  idleTimeout,
 		MaxHeaderBytes:               maxHeaderBytes,
-		ErrorLog:                     slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
+		ErrorLog:                     slog.NewLogLogger(s.newHTTPLog(), slog.LevelDebug),
 	}
 }
 
@@ -128,8 +154,35 @@ func (s *Server) sweep(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		if closed := s.conns.sweep(s.cfg.Now()); closed > 0 {
+		if closed := s.closeEnded(ctx); closed > 0 {
 			s.cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "connections ended with their certificates", slog.Int("connections", closed))
 		}
 	}
+}
+
+// closeEnded closes the connections whose certificates have ended or were
+// revoked.
+func (s *Server) closeEnded(ctx context.Context) (closed int) {
+	for _, c := range s.conns.all() {
+		if s.ended(ctx, c) {
+			_ = c.Close() // it is gone either way
+			closed++
+		}
+	}
+	return closed
+}
+
+// ended reports whether a connection must not go on; also where we cannot tell.
+func (s *Server) ended(ctx context.Context, c *conn) bool {
+	known := c.caller.Load()
+	if known == nil {
+		return false // the handshake has its own time limit
+	}
+	over := true
+	func() {
+		defer s.caught(ctx, inSweeper)
+		_, err := known.again(s.cfg.Now())
+		over = err != nil
+	}()
+	return over
 }

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"net/http"
@@ -22,12 +23,19 @@ type caller struct {
 func (c *caller) id() identity.NodeID { return c.cert.ID() }
 
 // serverTLS returns the configuration of the server's listener.
-func (s *Server) serverTLS() *tls.Config {
+func (s *Server) serverTLS(ctx context.Context) *tls.Config {
 	return identity.ServerTLS(func(sni string) *identity.Tenant {
-		if n := s.tenants.byName(sni); n != nil {
-			return n.tenant(s.cfg.Now)
+		n := s.tenants.byName(sni)
+		if n == nil {
+			return nil
 		}
-		return nil
+		t := n.tenant(s.cfg.Now)
+		verify := t.Verify
+		t.Verify = func(state tls.ConnectionState) error {
+			defer s.abort(ctx, inHandshake)
+			return verify(state)
+		}
+		return t
 	})
 }
 
@@ -77,6 +85,8 @@ func (s *Server) identify(own *conn, state tls.ConnectionState) (*caller, error)
 	c, err := n.verify(state, s.cfg.Now())
 	if err == nil {
 		own.caller.Store(c)
+		own.pace.Store(s.budgets.of(c.id()).bytes)
+		s.conns.identified(own, c.id())
 	}
 	return c, err
 }

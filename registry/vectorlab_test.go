@@ -2,7 +2,6 @@ package registry_test
 
 import (
 	"context"
-	"crypto"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -11,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,7 +18,6 @@ import (
 
 	"github.com/neurons-me/netget/discovery"
 	"github.com/neurons-me/netget/identity"
-	"github.com/neurons-me/netget/internal/testca"
 	"github.com/neurons-me/netget/internal/vectors"
 	"github.com/neurons-me/netget/internal/vectors/forge"
 	"github.com/neurons-me/netget/registry"
@@ -157,7 +154,7 @@ type resident struct {
 // dial returns a caller with a client certificate. Nothing is sent yet.
 func (l *lab) dial(certificate, issuer []byte) *resident {
 	l.t.Helper()
-	chain := tls.Certificate{Certificate: [][]byte{certificate, issuer}, PrivateKey: keyOf(certificate)}
+	chain := tls.Certificate{Certificate: [][]byte{certificate, issuer}, PrivateKey: forge.KeyOf(certificate)}
 	conf := identity.ClientTLS(l.reader, func() time.Time { return time.Unix(vectorSigned, 0) })
 	conf.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &chain, nil }
 	conf.NextProtos = []string{"http/1.1"}
@@ -172,48 +169,6 @@ func (l *lab) dial(certificate, issuer []byte) *resident {
 		t: l.t, base: "https://" + l.served.addr, now: l.now,
 		http: &http.Client{Transport: &checked{l.t, transport}}, opener: discovery.NewOpener(l.ca.Bundle()),
 	}}
-}
-
-// vectorKeys are the private keys of all certificates in the vectors by their
-// public ones: each follows from a name.
-var vectorKeys = sync.OnceValue(func() map[string]crypto.Signer {
-	ca := forge.Authority()
-	keys := []crypto.Signer{
-		testca.Key("specimen"), testca.EdKey("specimen"), testca.EdKey("db-1"), testca.Key("vectors/ca-server"),
-	}
-	for _, name := range [][2]string{
-		{"databaseservice", "db-1"},
-		{"databaseservice", "db-2"},
-		{"client", "carl"},
-		{"client", "reader"},
-		{"operator", "olga"},
-		{"registry", "r1"},
-		{"web", "neighbour"},
-	} {
-		id := ca.ID(name[0], name[1]).String()
-		keys = append(keys, testca.Key("vectors/"+id), testca.Key("vectors/signing/"+id), testca.Key("another/"+id))
-	}
-	byPublic := map[string]crypto.Signer{}
-	for _, k := range keys {
-		der, err := x509.MarshalPKIXPublicKey(k.Public())
-		if err != nil {
-			panic(err)
-		}
-		byPublic[string(der)] = k
-	}
-	return byPublic
-})
-
-// keyOf returns the private key of a certificate. Of keys that nobody can have,
-// such as one of small order, it returns another: the registry judges the
-// certificate before the handshake's signature.
-func keyOf(certificate []byte) crypto.Signer {
-	if c, err := x509.ParseCertificate(certificate); err == nil {
-		if key := vectorKeys()[string(c.RawSubjectPublicKeyInfo)]; key != nil {
-			return key
-		}
-	}
-	return testca.Key("specimen")
 }
 
 // send is do for callers who may not be let in: the error is that of the

@@ -40,7 +40,7 @@ func TestRefusalsChangeNothing(t *testing.T) {
 				if w.catalog.Snapshot().HeadToken() != head {
 					t.Error("a refusal made another head")
 				}
-				if log := w.log.String(); !strings.Contains(log, `"class":"`+string(tt.want)+`"`) || !strings.Contains(log, by.id().String()) {
+				if log := w.log.String(); !strings.Contains(log, `"code":"`+string(tt.want)+`"`) || !strings.Contains(log, by.id().String()) {
 					t.Errorf("no audit entry with actor and class in\n%s", log)
 				}
 			})

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/internal/audit"
 )
 
 // A Config says what a [Catalog] works with. Source, Store, Now and Logger are
@@ -22,7 +23,10 @@ type Config struct {
 	Source *identity.Source
 	Store  Store
 	Now    func() time.Time
-	Logger *slog.Logger // audit entries and events
+	Logger *slog.Logger // events
+	// Audit gets an entry for everything that changes a node's state, or is
+	// refused; nil for Logger.
+	Audit *slog.Logger
 
 	// HeadFile is where the newest (version, log) that was signed is kept, outside
 	// of the store; "" for nowhere.
@@ -41,6 +45,7 @@ type Catalog struct {
 	store    Store
 	now      func() time.Time
 	log      *slog.Logger
+	diary    diary
 	headFile string
 	floors   func(context.Context) ([]identity.RegistryMark, error)
 
@@ -56,9 +61,11 @@ type Catalog struct {
 	expiries expiries
 	unkept   map[identity.NodeID]unkept // what no version carries yet
 	carried  []*entry                   // entries that wait for the next version
+	inHand   []*entry                   // entries of the version under way, answered or not
 	doubt    *pending                   // a version of unknown outcome
 	retryAt  time.Time                  // when to ask about doubt again
 	storeOK  time.Time                  // when the store last answered
+	outageAt time.Time                  // when a silent store was last logged; zero: it answers
 	signAt   time.Time                  // when the head is to be signed again
 	judged   *identity.Bundle           // under which the listed certificates were judged
 	pace     *rate.Limiter
@@ -67,6 +74,7 @@ type Catalog struct {
 	// These belong to whoever flushes, one after the other.
 	headWritten int64 // the version in headFile
 	headFailed  bool  // headFile could not be written
+	beatsFailed bool  // heartbeats could not be stored
 
 	failed failure
 }
@@ -87,11 +95,15 @@ func New(cfg Config) (*Catalog, error) {
 	if id.ID().Type() != identity.RegistryNode || id.Signing == nil {
 		return nil, fmt.Errorf("%s is no registry with a signing certificate", id.ID())
 	}
+	if cfg.Audit == nil {
+		cfg.Audit = cfg.Logger
+	}
 	c := &Catalog{
 		source: cfg.Source, store: cfg.Store, now: cfg.Now, log: cfg.Logger, headFile: cfg.HeadFile, floors: cfg.Floors,
 		unkept: map[identity.NodeID]unkept{},
 		pace:   rate.NewLimiter(versionRate, versionBurst),
 	}
+	c.diary.log, c.diary.actors, c.diary.raised = cfg.Audit, audit.NewBudgets(), map[identity.NodeID]identity.Hash{}
 	c.queue.wake = make(chan struct{}, 1)
 	c.marks = make(chan markCheck)
 	c.places.byNode = map[identity.NodeID]*place{}

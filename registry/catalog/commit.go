@@ -58,6 +58,7 @@ func (c *Catalog) cycle(ctx context.Context, entries []*entry) error {
 		c.breathe(ctx)
 		c.carried = append(c.carried, c.queue.take()...)
 	}
+	c.inHand = nil
 	c.refuseCarried()
 	c.keep(ctx)
 	c.resign(ctx)
@@ -75,9 +76,8 @@ func (c *Catalog) gather(ctx context.Context) (*builder, error) {
 	b := newBuilder(c.state, c.now().Unix(), crls)
 	c.revoke(ctx, b, bundle)
 	c.expire(b)
-	entries := c.carried
-	c.carried = nil
-	for _, e := range entries {
+	c.inHand, c.carried = c.carried, nil
+	for _, e := range c.inHand {
 		if b.full() || b.touched(e.statement.Node()) {
 			c.carried = append(c.carried, e)
 			continue

@@ -36,6 +36,22 @@ func (c *Catalog) storeResult(err error) error {
 	return err
 }
 
+// storeAttrs tells the operator what is wrong with the store and, if it is known,
+// what to do about it.
+func storeAttrs(err error) []slog.Attr {
+	attrs := []slog.Attr{slog.String("reason", err.Error())}
+	if known, ok := errors.AsType[hinter](err); ok {
+		attrs = append(attrs, slog.String("hint", known.Hint()))
+	}
+	return attrs
+}
+
+// hinter is an error of a store that knows what a person can do about it.
+type hinter interface {
+	error
+	Hint() string
+}
+
 // commit makes p durable and installs it. If the store fails, p stays in doubt,
 // whoever waits for it is told, and no other version is made before it is
 // settled. Only [*DivergedError] is returned.
@@ -56,7 +72,7 @@ func (c *Catalog) commit(ctx context.Context, p *pending) error {
 	if errors.Is(err, ErrConflict) {
 		return err
 	}
-	c.log.LogAttrs(ctx, slog.LevelError, "store failed", slog.Int64("version", p.batch.Version.Version), slog.String("reason", err.Error()))
+	c.log.LogAttrs(ctx, slog.LevelError, "store failed", append(storeAttrs(err), slog.Int64("version", p.batch.Version.Version))...)
 	c.setDoubt(p)
 	return nil
 }
@@ -64,7 +80,10 @@ func (c *Catalog) commit(ctx context.Context, p *pending) error {
 // settle asks again about a version in doubt, when it is time to.
 func (c *Catalog) settle(ctx context.Context) error {
 	p := c.doubt
-	if p == nil || c.now().Before(c.retryAt) {
+	if p == nil {
+		return nil
+	}
+	if wait := c.retryAt.Sub(c.now()); wait > 0 && wait <= retryEvery { // more: the clock was set back
 		return nil
 	}
 	if err := c.try(ctx, p); errors.Is(err, ErrConflict) {

@@ -96,6 +96,7 @@ func TestOutageEndsWell(t *testing.T) {
 				w.store.SetFault(tt.fault)
 				_, err := n.submit(s)
 				wantClass(t, err, identity.Unavailable)
+				synctest.Wait() // who waits is told first
 				if v := w.catalog.Snapshot().Head().Version; v != 1 {
 					t.Errorf("version %d was published before it was known to be durable", v)
 				}

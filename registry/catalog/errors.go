@@ -67,6 +67,49 @@ func (e *FloorError) Hint() string {
 	return "a log that was lost or set back cannot go on: enrol a new registry identity with an empty store"
 }
 
+// A HeadFileError says that the file which keeps the newest head cannot be read
+// for what it is. To go on without it would forget what protects from signing
+// twice.
+type HeadFileError struct {
+	File string
+	Err  error // why it cannot be
+}
+
+// Error names the file.
+func (e *HeadFileError) Error() string {
+	return fmt.Sprintf("the file %s, which keeps the newest head, is damaged: %v", e.File, e.Err)
+}
+
+// Unwrap returns why.
+func (e *HeadFileError) Unwrap() error { return e.Err }
+
+// Hint returns what a person can do about it, in one line.
+func (e *HeadFileError) Hint() string {
+	return "remove that file and start again while the certificate authority can be reached, which knows what was signed"
+}
+
+// An UnaskedError says that nobody could tell whether the store's log is the
+// newest of this registry identity: the file that keeps the newest head is not
+// there, and whoever else knows did not answer.
+type UnaskedError struct {
+	Version int64  // where the store's log ends
+	File    string // that is not there
+	Err     error  // why nobody answered
+}
+
+// Error says who was asked.
+func (e *UnaskedError) Error() string {
+	return fmt.Sprintf("the store ends at version %d and may be an old copy: %s is not there, and nobody else could be asked for the newest version: %v", e.Version, e.File, e.Err)
+}
+
+// Unwrap returns why nobody answered.
+func (e *UnaskedError) Unwrap() error { return e.Err }
+
+// Hint returns what a person can do about it, in one line.
+func (e *UnaskedError) Hint() string {
+	return "start the certificate authority, or let this machine reach it, and start the registry again"
+}
+
 // A DivergedError says that another process has written a version which this
 // one was about to write. The network is no longer served.
 type DivergedError struct{ Version int64 }

@@ -22,7 +22,8 @@ type headMark struct {
 
 // checkFloors compares the log with all that is known to have been signed by
 // this identity: a mark above its end, or another log below it, is a
-// [*FloorError].
+// [*FloorError]. A log that has begun, of which nobody at all can say how far it
+// went, is an [*UnaskedError]: a copy that was put back looks just so.
 func (c *Catalog) checkFloors(ctx context.Context) error {
 	mark, err := c.readHeadFile()
 	if err != nil {
@@ -39,6 +40,9 @@ func (c *Catalog) checkFloors(ctx context.Context) error {
 	marks, err := c.floors(ctx)
 	if err != nil {
 		c.log.LogAttrs(ctx, slog.LevelWarn, "nobody else could be asked for our newest head", slog.String("reason", err.Error()))
+	}
+	if err != nil && len(marks) == 0 && mark == nil && c.headFile != "" && c.state.head.Version > 0 {
+		return &UnaskedError{Version: c.state.head.Version, File: c.headFile, Err: err}
 	}
 	for _, mark := range marks {
 		if err := c.checkFloor(mark, "the network"); err != nil {
@@ -62,7 +66,12 @@ func (c *Catalog) CheckMark(ctx context.Context, mark identity.RegistryMark) err
 	m := markCheck{mark, make(chan error, 1)}
 	select {
 	case c.marks <- m:
-		return <-m.judged
+		select {
+		case err := <-m.judged:
+			return err
+		case <-ctx.Done(): // the committer may have ended over it
+			return ctx.Err()
+		}
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -106,23 +115,30 @@ func (c *Catalog) checkFloor(mark identity.RegistryMark, where string) error {
 	return nil
 }
 
-// readHeadFile returns the mark in the file; nil if there is none of this
-// identity. A file that does not parse is an error: to go on without it would
-// forget what protects from signing twice.
+// readHeadFile returns the mark in the file, of version 0 if nothing was signed
+// yet; nil if there is none of this identity. A file that does not parse is a
+// [*HeadFileError], one that others may change [identity.ErrFileMode].
 func (c *Catalog) readHeadFile() (*identity.RegistryMark, error) {
 	if c.headFile == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(c.headFile)
+	err := identity.CheckTrustedFile(c.headFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the newest head that was signed: %w", err)
 	}
+	text, err := os.ReadFile(c.headFile)
+	if err != nil {
+		return nil, fmt.Errorf("reading the newest head that was signed: %w", err)
+	}
 	var m headMark
 	if err := identity.UnmarshalStrict(text, &m); err != nil {
-		return nil, fmt.Errorf("the file %s is damaged: %w", c.headFile, err)
+		return nil, &HeadFileError{c.headFile, err}
+	}
+	if m.Version < 0 {
+		return nil, &HeadFileError{c.headFile, identity.Refuse(identity.Malformed, "version %d", m.Version)}
 	}
 	if m.Registry != c.id() || m.NID != c.bundle().NID() {
 		return nil, nil // of an identity that this one has replaced
@@ -130,14 +146,27 @@ func (c *Catalog) readHeadFile() (*identity.RegistryMark, error) {
 	return &m.RegistryMark, nil
 }
 
-// writeHeadFile keeps the newest head that was signed, once per version. On a
-// disk that cannot be written it says so once.
+// beginHeadFile makes the file before anything is signed, so that it is missing
+// only where somebody took it away, or nothing can be written.
+func (c *Catalog) beginHeadFile(ctx context.Context) {
+	if c.headFile != "" && c.state.head.Version == 0 {
+		c.putHeadFile(ctx, identity.RegistryMark{})
+	}
+}
+
+// writeHeadFile keeps the newest head that was signed, once per version.
 func (c *Catalog) writeHeadFile(ctx context.Context) {
 	s := c.Snapshot()
 	if c.headFile == "" || s == nil || s.head.Version == c.headWritten {
 		return
 	}
-	text, err := json.Marshal(headMark{s.head.Registry, s.head.NID, s.head.Mark()})
+	c.putHeadFile(ctx, s.head.Mark())
+}
+
+// putHeadFile replaces the file. On a disk that cannot be written it says so
+// once.
+func (c *Catalog) putHeadFile(ctx context.Context, mark identity.RegistryMark) {
+	text, err := json.Marshal(headMark{c.id(), c.bundle().NID(), mark})
 	if err == nil {
 		err = identity.ReplaceFile(c.headFile, append(text, '\n'), 0o600)
 	}
@@ -148,5 +177,5 @@ func (c *Catalog) writeHeadFile(ctx context.Context) {
 		c.headFailed = true
 		return
 	}
-	c.headWritten, c.headFailed = s.head.Version, false
+	c.headWritten, c.headFailed = mark.Version, false
 }

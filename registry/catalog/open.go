@@ -15,7 +15,7 @@ import (
 // log, and that map and counts are those of the newest version. It then asks
 // for the newest heads known elsewhere, writes version 1 into an empty store,
 // and signs. Errors: [ErrForeignLog], [*CorruptError], [*FloorError],
-// [*DivergedError], and failures of the store.
+// [*UnaskedError], [*HeadFileError], [*DivergedError], and failures of the store.
 func (c *Catalog) Open(ctx context.Context) error {
 	start := c.now()
 	id := c.source.Identity()
@@ -28,6 +28,7 @@ func (c *Catalog) Open(ctx context.Context) error {
 	if err := c.checkFloors(ctx); err != nil {
 		return err
 	}
+	c.beginHeadFile(ctx)
 	// Whatever has ended meanwhile leaves before anything is served.
 	if err := c.cycle(ctx, nil); err != nil {
 		return err
@@ -117,6 +118,9 @@ func placeOf(row NodeRow, statements map[identity.Hash]*identity.Statement, newe
 		}
 		*part.to = s
 	}
+	if err := p.settle(); err != nil {
+		return nil, corrupt(what, "%w", err)
+	}
 	if row.Applied < 1 || row.Applied > newest.Version || row.GreatestIAT < p.state.IssuedAt() {
 		return nil, corrupt(what, "applied by version %d, greatest iat %d", row.Applied, row.GreatestIAT)
 	}
@@ -127,6 +131,25 @@ func placeOf(row NodeRow, statements map[identity.Hash]*identity.Statement, newe
 		return nil, corrupt(what, "a status without being listed")
 	}
 	return p, nil
+}
+
+// settle puts the statements of a row where they belong, which must be one of
+// the two things that a second and a third can be.
+func (p *place) settle() error {
+	if p.hidden != nil && (!p.state.ByOperator() || p.hidden.Compare(p.state) >= 0) {
+		return fmt.Errorf("its state cannot hide the statement %s", p.hidden.RID())
+	}
+	if p.evidence == nil {
+		return nil
+	}
+	if p.hidden != nil && p.hidden.ByOperator() && p.evidence.Compare(p.hidden) < 0 {
+		p.beneath, p.evidence = p.evidence, nil
+		return nil
+	}
+	if p.evidence.Epoch() != p.state.Epoch() || p.evidence.Sequence() != p.state.Sequence() || p.evidence.RID() == p.state.RID() {
+		return fmt.Errorf("the statement %s is no evidence against its state", p.evidence.RID())
+	}
+	return nil
 }
 
 // rebuild makes services and map of the places, and compares them with what the

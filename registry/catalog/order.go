@@ -36,7 +36,8 @@ func (p *place) next(s *identity.Statement) (next *place, v verdict, equivocates
 		}
 		return &n, superseded, equivocates
 	}
-	n.state, n.evidence, n.hidden = s, nil, p.hides(s)
+	n.state, n.evidence = s, nil
+	n.hidden, n.beneath = p.hides(s)
 	if equivocates {
 		n.evidence = greater(p.evidence, p.state)
 	}
@@ -44,16 +45,17 @@ func (p *place) next(s *identity.Statement) (next *place, v verdict, equivocates
 }
 
 // hides returns what the operator's tombstone s hides, to count again should
-// the operator be revoked. Of two operators' tombstones the newer hides the
-// older, so that the revocation of one does not undo the other.
-func (p *place) hides(s *identity.Statement) *identity.Statement {
+// the operator be revoked, and what lies beneath that. Of two operators'
+// tombstones the newer hides the older, so that the revocation of one does not
+// undo the other; that of both does. Of a third operator's nothing is kept.
+func (p *place) hides(s *identity.Statement) (hidden, beneath *identity.Statement) {
 	if !s.ByOperator() {
-		return nil
+		return nil, nil
 	}
 	if p.state.ByOperator() && p.state.Certificate().Thumbprint() == s.Certificate().Thumbprint() {
-		return p.hidden
+		return p.hidden, p.beneath
 	}
-	return p.state
+	return p.state, p.hidden
 }
 
 // greater returns the greater of two statements of one node; either may be nil.

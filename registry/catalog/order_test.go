@@ -141,6 +141,9 @@ func TestOrderDoesNotDependOnArrival(t *testing.T) {
 		}
 		rows = map[string]stateRow{}
 		for id, row := range store.Contents().Nodes {
+			if !row.Hidden.IsZero() { // what operators hide is what was held when they came
+				row.Evidence = identity.Hash{}
+			}
 			rows[id.String()] = stateRow{row.State, row.Evidence, row.GreatestIAT, row.Listed}
 		}
 		return rows, recordsOf(c.Snapshot())

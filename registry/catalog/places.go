@@ -11,6 +11,7 @@ import (
 type place struct {
 	state    *identity.Statement // the greatest
 	hidden   *identity.Statement // what state, an operator's tombstone, hides; nil: nothing
+	beneath  *identity.Statement // what hidden, another operator's tombstone, hides; nil: nothing
 	evidence *identity.Statement // another of the same (epoch, sequence) as state; nil: none
 	iat      int64               // the greatest of all statements seen
 	applied  int64               // the version that made state the state
@@ -30,6 +31,9 @@ func (p *place) row() NodeRow {
 	}
 	if p.evidence != nil {
 		r.Evidence = p.evidence.RID()
+	}
+	if p.beneath != nil { // an operator's tombstone has no evidence
+		r.Evidence = p.beneath.RID()
 	}
 	return r
 }
@@ -53,7 +57,7 @@ func (p *place) uncovered() *place {
 	if p.hidden == nil {
 		return nil
 	}
-	return &place{state: p.hidden, iat: p.iat, applied: p.applied}
+	return &place{state: p.hidden, hidden: p.beneath, iat: p.iat, applied: p.applied}
 }
 
 // places is every node that is remembered. Only the committer changes it.

@@ -235,3 +235,59 @@ func TestRevokedOperatorsRemoveNothing(t *testing.T) {
 		w.restart(t)
 	})
 }
+
+func TestWhatTwoRevokedOperatorsHidCountsAgain(t *testing.T) {
+	for name, together := range map[string]bool{"revoked together": true, "revoked one after the other": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := start(t)
+				n, first, second := w.node(t, "billing", "b-1"), w.node(t, "operator", "olga"), w.node(t, "operator", "otto")
+				s := n.register(t)
+				first.put(t, first.removal(t, s))
+				second.put(t, second.removal(t, s, func(x *identity.Tombstone) { x.Epoch++ }))
+				w.restart(t)
+				if !together {
+					w.revoke(t, 1, second.cert)
+					synctest.Wait()
+					if got := w.listed(t, "billing"); len(got) != 0 {
+						t.Errorf("one of two operators is revoked: listed %v, want nothing", got)
+					}
+					w.restart(t)
+				}
+				w.revoke(t, 2, first.cert, second.cert)
+				synctest.Wait()
+				if diff := cmp.Diff([]string{"b-1"}, w.listed(t, "billing")); diff != "" {
+					t.Errorf("both are revoked: listed (-want +got):\n%s", diff)
+				}
+				w.restart(t)
+				if diff := cmp.Diff([]string{"b-1"}, w.listed(t, "billing")); diff != "" {
+					t.Errorf("after a restart: listed (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// Of three operators' tombstones the lowest keeps the node removed when the
+// others are revoked.
+func TestAThirdOperatorsRemovalOutlivesTwoRevoked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t)
+		n := w.node(t, "billing", "b-1")
+		s := n.register(t)
+		var ops []*node
+		for i, name := range []string{"olga", "otto", "oki"} {
+			op := w.node(t, "operator", name)
+			op.put(t, op.removal(t, s, func(x *identity.Tombstone) { x.Epoch += int64(i) }))
+			ops = append(ops, op)
+		}
+		w.restart(t)
+		w.revoke(t, 1, ops[1].cert, ops[2].cert)
+		synctest.Wait()
+		_, err := n.submit(n.record(t))
+		wantClass(t, err, identity.Superseded)
+		if got := w.listed(t, "billing"); len(got) != 0 {
+			t.Errorf("listed %v, want nothing", got)
+		}
+	})
+}

@@ -122,6 +122,17 @@ func TestCorruptStoresAreNotServed(t *testing.T) {
 			row.GreatestIAT--
 			c.Nodes[n.id()] = row
 		}},
+		{"a record hides another one", func(c *memstore.Contents, n *node) {
+			row := c.Nodes[n.id()]
+			row.Hidden = otherOf(c, n)
+			c.Nodes[n.id()] = row
+		}},
+		{"an older record is evidence", func(c *memstore.Contents, n *node) {
+			row := c.Nodes[n.id()]
+			row.Evidence = otherOf(c, n)
+			c.Nodes[n.id()] = row
+		}},
+		{"a version in the middle is missing", func(c *memstore.Contents, _ *node) { delete(c.Versions, 3) }},
 		{"the newest version is missing", func(c *memstore.Contents, _ *node) { delete(c.Versions, c.Newest) }},
 		{"an old leaf was altered", func(c *memstore.Contents, _ *node) {
 			v := c.Versions[2]
@@ -157,6 +168,16 @@ func TestCorruptStoresAreNotServed(t *testing.T) {
 			})
 		})
 	}
+}
+
+// otherOf returns a statement of n that is not its state.
+func otherOf(c *memstore.Contents, n *node) identity.Hash {
+	for rid, o := range c.Objects {
+		if o.Node == n.id() && rid != c.Nodes[n.id()].State {
+			return rid
+		}
+	}
+	return identity.Hash{}
 }
 
 func TestForeignLog(t *testing.T) {

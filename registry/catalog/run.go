@@ -28,17 +28,15 @@ func (c *Catalog) Run(ctx context.Context) error {
 	var helpers sync.WaitGroup
 	helpers.Go(func() { c.every(side, flushEvery, c.flush) })
 	helpers.Go(func() { c.every(side, pruneEvery, c.prune) })
-	err := c.commitAll(ctx)
+	err := c.commitOrFail(ctx)
 	if err != nil {
 		c.fail(err)
 		c.log.LogAttrs(ctx, slog.LevelError, "network not served any more", slog.String("reason", err.Error()))
 	}
-	for _, e := range append(c.carried, c.queue.close(identity.Refuse(identity.Unavailable, "the registry has stopped"))...) {
-		e.answer(nil, identity.Refuse(identity.Unavailable, "the registry has stopped"))
-	}
+	c.dismiss()
 	stop()
 	helpers.Wait()
-	c.flush(context.WithoutCancel(ctx))
+	c.guarded(context.WithoutCancel(ctx), c.flush)
 	return err
 }
 
@@ -77,7 +75,8 @@ func (c *Catalog) idle() time.Duration {
 	if c.doubt != nil {
 		next = earlier(next, c.retryAt)
 	}
-	return max(next.Sub(c.now()), time.Millisecond)
+	// The clock may be set, and a timer does not notice.
+	return min(max(next.Sub(c.now()), time.Millisecond), resignEvery)
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -112,7 +111,7 @@ func (c *Catalog) every(ctx context.Context, interval time.Duration, do func(con
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			do(ctx)
+			c.guarded(ctx, do)
 		}
 	}
 }
@@ -122,10 +121,14 @@ func (c *Catalog) every(ctx context.Context, interval time.Duration, do func(con
 func (c *Catalog) flush(ctx context.Context) {
 	call, cancel := storeContext(ctx)
 	defer cancel()
-	if err := c.beats.flush(call, c.store); err != nil {
+	err := c.beats.flush(call, c.store)
+	if err != nil {
 		c.stats.storeErrors.Add(1)
-		c.log.LogAttrs(ctx, slog.LevelWarn, "heartbeats not stored yet", slog.String("reason", err.Error()))
 	}
+	if err != nil && !c.beatsFailed { // once: the next try is a second away
+		c.log.LogAttrs(ctx, slog.LevelWarn, "heartbeats not stored yet", storeAttrs(err)...)
+	}
+	c.beatsFailed = err != nil
 	c.writeHeadFile(ctx)
 }
 
@@ -135,6 +138,6 @@ func (c *Catalog) prune(ctx context.Context) {
 	h := Horizon{Made: now - int64(history/time.Second), IAT: now - identity.RememberUntil(0)}
 	if err := c.store.Prune(ctx, h); err != nil && ctx.Err() == nil {
 		c.stats.storeErrors.Add(1)
-		c.log.LogAttrs(ctx, slog.LevelWarn, "store not pruned", slog.String("reason", err.Error()))
+		c.log.LogAttrs(ctx, slog.LevelWarn, "store not pruned", storeAttrs(err)...)
 	}
 }

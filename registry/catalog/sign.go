@@ -14,6 +14,7 @@ const (
 	resignEvery = 5 * time.Second
 	storeGrace  = 600 * time.Second
 	pingTimeout = 2 * time.Second
+	outageEvery = time.Minute
 )
 
 // sign signs the present version, which is durable, and publishes it.
@@ -40,7 +41,7 @@ func (c *Catalog) sign(ctx context.Context) error {
 // store answered not too long ago.
 func (c *Catalog) resign(ctx context.Context) {
 	now := c.now()
-	if now.Before(c.signAt) {
+	if wait := c.signAt.Sub(now); wait > 0 && wait <= resignEvery { // more: the clock was set back
 		return
 	}
 	c.signAt = now.Add(resignEvery)
@@ -54,10 +55,18 @@ func (c *Catalog) resign(ctx context.Context) {
 	_ = c.sign(ctx) // logged there; the next round tries again
 }
 
+// ping asks the store for a sign of life. An outage is logged when it begins,
+// once a minute, and when it ends: the log may be on the very disk that is full.
 func (c *Catalog) ping(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
 	defer cancel()
-	if err := c.storeResult(c.store.Ping(ctx)); err != nil {
-		c.log.LogAttrs(ctx, slog.LevelWarn, "store does not answer", slog.String("reason", err.Error()))
+	err := c.storeResult(c.store.Ping(ctx))
+	if err != nil && c.now().Sub(c.outageAt) >= outageEvery {
+		c.outageAt = c.now()
+		c.log.LogAttrs(ctx, slog.LevelWarn, "store does not answer", storeAttrs(err)...)
+	}
+	if err == nil && !c.outageAt.IsZero() {
+		c.outageAt = time.Time{}
+		c.log.LogAttrs(ctx, slog.LevelInfo, "store answers again")
 	}
 }

@@ -9,6 +9,7 @@ import (
 type counters struct {
 	registered, repeated, refused, tombstones, expired, revoked, equivocations atomic.Int64
 	beats, beatsRefused, versions, heads, storeErrors, commitMicros            atomic.Int64
+	committerPanics, writerPanics                                              atomic.Int64
 	storeOK                                                                    atomic.Int64 // Unix seconds
 	doubt                                                                      atomic.Bool
 }
@@ -28,6 +29,9 @@ type Stats struct {
 	Heads         int64         // signed since the start
 	StoreErrors   int64         // calls that failed
 	CommitTime    time.Duration // spent in the store by all versions
+	// Bugs that were caught: of the committer, which ends with one, and of what
+	// writes heartbeats and prunes, which goes on.
+	CommitterPanics, WriterPanics int64
 
 	Version  int64 // the newest
 	Services int64
@@ -45,7 +49,7 @@ func (c *Catalog) Stats() Stats {
 		Expired: n.expired.Load(), Revoked: n.revoked.Load(), Equivocations: n.equivocations.Load(),
 		Beats: n.beats.Load(), BeatsRefused: n.beatsRefused.Load(), Versions: n.versions.Load(), Heads: n.heads.Load(),
 		StoreErrors: n.storeErrors.Load(), CommitTime: time.Duration(n.commitMicros.Load()) * time.Microsecond,
-		Doubt: n.doubt.Load(),
+		Doubt: n.doubt.Load(), CommitterPanics: n.committerPanics.Load(), WriterPanics: n.writerPanics.Load(),
 	}
 	now := c.now()
 	if snapshot := c.Snapshot(); snapshot != nil {

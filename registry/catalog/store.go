@@ -95,7 +95,7 @@ type NodeRow struct {
 	Node        identity.NodeID
 	State       identity.Hash    // rid of the greatest statement
 	Hidden      identity.Hash    // what an operator's tombstone hides; zero: nothing
-	Evidence    identity.Hash    // the other statement of an equivocation; zero: none
+	Evidence    identity.Hash    // the other statement of an equivocation; zero: none. Of two operators' tombstones: what Hidden hides
 	GreatestIAT int64            // of all statements seen of the node, Unix seconds
 	Applied     int64            // the version that made State the state
 	Listed      bool             // State is a record, and is in the map

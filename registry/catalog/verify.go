@@ -41,8 +41,8 @@ func (v *versions) add(row Version) error {
 	if head.Version != row.Version || head.Made != row.Made || head.Registry != v.id || head.NID != v.nid || head.Network != v.network {
 		return corrupt(what, "the leaf is that of version %d of %s", head.Version, head.Registry)
 	}
-	if n := len(v.kept); n > 0 && (row.Version <= v.kept[n-1].version || head.Made < v.head.Made) {
-		return corrupt(what, "out of order")
+	if n := len(v.kept); n > 0 && (row.Version != v.kept[n-1].version+1 || head.Made < v.head.Made) {
+		return corrupt(what, "it follows version %d", v.kept[n-1].version)
 	}
 	if discovery.ChangesHash(row.Changes) != head.Changes {
 		return corrupt(what, "the change list is not the one of the leaf")

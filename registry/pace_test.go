@@ -1,0 +1,60 @@
+package registry_test
+
+import (
+	"crypto/tls"
+	"io"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/net/http2"
+)
+
+// HTTP/2 has messages that ask nothing and that no limit of requests counts. All
+// that an identity sends has a pace, so they cost the registry little; and the
+// others none.
+func TestWhatAnIdentitySendsHasAPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, l, _ := pipeWorld(t)
+		conf := &tls.Config{
+			ServerName: w.ca.TD.RegistryName(), InsecureSkipVerify: true, NextProtos: []string{"h2"},
+			Certificates: []tls.Certificate{*w.ca.Issue(w.ca.ID("client", "loud")).TLS()},
+		}
+		loud := tls.Client(l.dial(), conf) //nolint:forbidigo // the caller that does not behave
+		if err := loud.HandshakeContext(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		go func() { _, _ = io.Copy(io.Discard, loud) }()
+		if _, err := io.WriteString(loud, http2.ClientPreface); err != nil {
+			t.Fatal(err)
+		}
+		const messages = 24_000 // of 140 bytes
+		began := time.Now()
+		var flood []byte
+		for range 10 {
+			flood = append(flood, 0, 0, 5, byte(http2.FramePriority), 0, 0, 0, 0, 1, 0, 0, 0, 3, 1)
+		}
+		if _, err := loud.Write([]byte{0, 0, 0, byte(http2.FrameSettings), 0, 0, 0, 0, 0}); err != nil {
+			t.Fatal(err)
+		}
+		quiet := over(t, w, l.dial(), w.ca.Issue(w.ca.ID("client", "quiet")))
+		for i := range messages {
+			if _, err := loud.Write(flood); err != nil {
+				t.Fatal(err)
+			}
+			if i%(messages/4) == 0 {
+				asked := time.Now()
+				want(t, get(t, "/v1/head", quiet), http.StatusOK)
+				if took := time.Since(asked); took > time.Second {
+					t.Errorf("another waited %s", took)
+				}
+			}
+		}
+		// Of 3.4 MB one goes at once, the rest with 256 KiB a second.
+		if took := time.Since(began); took < 8*time.Second {
+			t.Errorf("%d bytes were read within %s", messages*len(flood), took)
+		}
+		_ = loud.Close()
+	})
+}
