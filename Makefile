@@ -2,22 +2,25 @@
 
 GO        ?= go
 FUZZTIME  ?= 30s
+FUZZ      ?= .
 BENCHTIME ?= 300ms
-ROUNDS    ?= 20
+ROUNDS    ?= 200
 
 # smallstep's own database drivers are left out; ours are not theirs.
 TAGS  := nobadger,nobbolt,nomysql,nopgx
 BUILD := $(GO) build -trimpath -buildvcs=auto -tags $(TAGS)
 TEST  := $(GO) test -tags $(TAGS)
+DRILL := NETGET_DRILL=full $(TEST) -count 1 -v -timeout 60m
 TOOL  := $(GO) tool -modfile=tools/go.mod
 
 PROGRAMS := netget-ca netget-registry netget-client
 
 .DEFAULT_GOAL := help
-.PHONY: help build $(PROGRAMS) demo test postgres race check format vet lint dead modules bench drill-crash fuzz clean
+.PHONY: help build $(PROGRAMS) demo test postgres openssl race check format vet lint dead modules bench \
+	drill-crash drill-flood drill-pause drill-tokens drill-sync scan-tls vuln attack fuzz clean
 
 help: ## Show this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: $(PROGRAMS) ## Build the three static programs into bin/.
 
@@ -27,14 +30,17 @@ $(PROGRAMS):
 demo: netget-registry ## Show in one process what netget promises; it ends by itself.
 	@bin/netget-registry demo
 
-test: postgres race ## Run all tests, on PostgreSQL too, which is installed if need be.
+test: postgres openssl race ## Run all tests, with PostgreSQL and openssl, which are installed if need be.
 
 postgres:
 	@tools/need-postgres
 
+openssl:
+	@tools/need-openssl
+
 # Go runs a test again only if something it depends on has changed.
 race:
-	NETGET_TEST_REQUIRE=postgres $(TEST) -race ./...
+	NETGET_TEST_REQUIRE=postgres,openssl $(TEST) -race ./...
 
 check: format vet lint dead modules test ## Check format, lint, dead code and modules; then test.
 
@@ -61,16 +67,40 @@ modules:
 bench: postgres ## Run the benchmarks; what has a limit says PASS or FAIL.
 	NETGET_TEST_REQUIRE=postgres $(TEST) -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./...
 
-drill-crash: postgres ## Kill the registry under registrations, ROUNDS (20) times on each store.
-	NETGET_TEST_REQUIRE=postgres NETGET_CRASH_ROUNDS=$(ROUNDS) $(TEST) -count 1 -v -run '^TestCrash$$' ./cmd/netget-registry
+drill-crash: postgres ## Kill the registry under 500 registrations a second, ROUNDS (200) times on each store.
+	NETGET_TEST_REQUIRE=postgres NETGET_CRASH_ROUNDS=$(ROUNDS) $(DRILL) -run '^TestCrash$$' ./cmd/netget-registry
 
-fuzz: ## Run every fuzz target for FUZZTIME (30s).
-	@set -e; for file in $$(grep -rl --include='*_test.go' '^func Fuzz' . | sort); do \
-		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$file); do \
-			echo "$$(dirname $$file) $$target"; \
-			$(TEST) -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname $$file)"; \
-		done; \
-	done
+drill-flood: ## Flood the registry with connections while others are served.
+	$(DRILL) -run '^TestFlood$$' ./cmd/netget-registry
+
+drill-pause: ## Stop the registry's process for a minute while nodes and clients go on.
+	$(DRILL) -run '^TestPause$$' ./cmd/netget-registry
+
+drill-tokens: ## Use one join token 200 times at once, and 10,000 forged ones.
+	$(DRILL) -run '^(TestOneTokenGivesOneCertificate|TestForgedTokensLeaveNoTrace)$$' ./cmd/netget-ca
+
+drill-sync: ## Show with strace that a registration is on disk before it is acknowledged.
+	@tools/need-programs strace
+	$(DRILL) -tags $(TAGS),strace -run '^TestSyncBeforeAcknowledgement$$' ./cmd/netget-registry
+
+scan-tls: ## Have testssl.sh and sslscan look at both ports.
+	@tools/need-programs testssl sslscan
+	$(DRILL) -tags $(TAGS),scan -run '^TestTLSScan$$' ./cmd/netget-registry
+
+vuln: ## Ask Go's vulnerability database about what the programs call.
+	@tools/vulncheck $(TAGS)
+
+# One line a case; what go test says beside that is shown where something fails.
+attack: ## Send freshly started programs everything they must refuse; exit 1 on any surprise.
+	@{ NETGET_ATTACK_PROCESSES=1 $(TEST) -count 1 -v -run '^TestAttack$$' ./cmd/internal/attack 2>&1; echo "exit $$?"; } | awk \
+		'/^exit [0-9]+$$/ { code = $$2; next } \
+		/^=== / || /^ *--- PASS/ || /^(PASS|ok  .*)$$/ { next } \
+		/^ *(PASS|FAIL|attack:) / { sub(/^ +/, "") } \
+		{ print } END { exit code }'
+
+# docs/fuzzing.md says what they look for.
+fuzz: ## Run every fuzz target for FUZZTIME (30s), or those whose names match FUZZ.
+	@tools/fuzz $(FUZZTIME) '$(FUZZ)' $(TEST)
 
 clean: ## Remove what was built here.
 	rm -rf bin

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"log/slog"
-	"testing"
 	"time"
 
 	"github.com/neurons-me/netget/discovery"
@@ -15,43 +13,41 @@ import (
 // A crashNode is a service node that registers over and over.
 type crashNode struct {
 	source *identity.Source
+	marks  *discovery.Marks  // of all rounds
 	client *discovery.Client // of this round
 
 	next         identity.Record
+	chain        *identity.Chain     // of the last that was signed
+	signed       *identity.Statement // the last that registerOnce has sent
 	acknowledged *identity.Statement // the last with a verified receipt; nil: none
 	version      int64               // of the newest head in a verified receipt
 }
 
-// newDiscovery returns a client that remembers what the identity's folder does.
-func newDiscovery(t *testing.T, source *identity.Source, address string) *discovery.Client {
-	t.Helper()
-	marks, err := discovery.OpenMarks(source.Folder().Path(identity.MarksFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := discovery.NewClient(discovery.Config{
-		Source: source, Marks: marks, Addresses: []string{"https://" + address}, Now: time.Now,
-		Logger: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return client
-}
-
 // restart begins the node's next epoch, as its own start would.
-func (n *crashNode) restart(t *testing.T, address string) {
-	t.Helper()
-	n.client = newDiscovery(t, n.source, address)
+func (n *crashNode) restart(client *discovery.Client) {
+	n.client = client
 	n.next.Epoch = max(time.Now().Unix(), n.next.Epoch+1)
 	n.next.Sequence = 0
+}
+
+// connect makes the connection that the node will register by. On a machine
+// that has much to do, it takes more than one attempt.
+func (n *crashNode) connect(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	for {
+		_, err := n.client.Remotes()[0].Peer(ctx)
+		if err == nil || ctx.Err() != nil || !isAbsence(err) {
+			return err
+		}
+	}
 }
 
 // register registers until the registry is gone or wants a pause.
 func (n *crashNode) register(ctx context.Context, a *attack) error {
 	defer n.client.Close()
 	remote := n.client.Remotes()[0]
-	for !a.isOver() {
+	for a.takeTurn() {
 		statement, err := n.sign()
 		if err != nil {
 			return err
@@ -63,12 +59,30 @@ func (n *crashNode) register(ctx context.Context, a *attack) error {
 			return nil
 		case err != nil && a.isOver() && isAbsence(err):
 			return nil
+		case err != nil && isAbsence(err): // nothing was promised
+			a.unanswered()
+			continue
 		case err != nil:
 			return fmt.Errorf("%s at (%d, %d): %w", statement.Node(), statement.Epoch(), statement.Sequence(), err)
 		}
 		n.acknowledged, n.version = statement, accepted.Head.Version
 		a.moment(true)
 	}
+	return nil
+}
+
+// registerOnce registers and keeps what was accepted.
+func (n *crashNode) registerOnce(ctx context.Context) error {
+	statement, err := n.sign()
+	if err != nil {
+		return err
+	}
+	n.signed = statement
+	accepted, err := n.client.Publish(ctx, n.client.Remotes()[0], statement)
+	if err != nil {
+		return fmt.Errorf("registering %s: %w", statement.Node(), err)
+	}
+	n.acknowledged, n.version = statement, accepted.Head.Version
 	return nil
 }
 
@@ -86,6 +100,7 @@ func (n *crashNode) sign() (*identity.Statement, error) {
 	if err != nil {
 		return nil, err
 	}
+	n.chain = chain
 	n.next.Sequence++
 	n.next.IAT = max(time.Now().Unix(), n.next.IAT)
 	n.next.Exp = n.next.IAT + 3600

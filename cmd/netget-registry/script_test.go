@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"os"
 	"testing"
 
 	"github.com/neurons-me/netget/cmd/internal/scripttest"
@@ -11,6 +12,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if job := os.Getenv(floodJobVar); job != "" {
+		if err := runFlooder(job, os.Stdout); err != nil {
+			os.Exit(1)
+		}
+		return
+	}
 	scripttest.Main(m, map[string]func(cli.Process) *cli.Program{
 		"netget-ca": ca.New, "netget-client": client.New, "netget-registry": registry.New,
 	})

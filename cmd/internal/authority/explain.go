@@ -27,10 +27,16 @@ func Explain(err error) error {
 		return cli.Hint(cli.Usage("%w", err), "give the passphrase of 'netget-ca init' with --passphrase-file FILE or NETGET_PASSPHRASE")
 	case errors.Is(err, pki.ErrNetworkExists):
 		return cli.Hint(cli.Usage("%w", err), "choose another name; 'netget-ca network list' shows those in use")
+	case errors.Is(err, database.ErrLinked):
+		return cli.Hint(cli.Usage("%w", err), "find its other names with 'find DIR -samefile FILE' and remove them while nobody has the store open")
 	case errors.Is(err, database.ErrCorrupt):
 		return cli.Hint(cli.Fail(cli.ExitUntrusted, "%w", err), "bring ca.db back from a backup")
-	case errors.Is(err, database.ErrFull), errors.Is(err, database.ErrReadOnly):
-		return cli.Fail(cli.ExitFailure, "%w", err)
+	case errors.Is(err, database.ErrFull):
+		return cli.Hint(cli.Fail(cli.ExitFailure, "%w", err), "make room on the disk of the authority's home, then try again")
+	case errors.Is(err, database.ErrReadOnly):
+		return cli.Hint(cli.Fail(cli.ExitFailure, "%w", err), "make the authority's home and its disk writable for this user, then try again")
+	case errors.Is(err, database.ErrMoved):
+		return cli.Hint(cli.Fail(cli.ExitUntrusted, "%w", err), "put the very same file back, or bring ca.db back from a backup")
 	case errors.Is(err, database.ErrNewer):
 		return cli.Hint(cli.Fail(cli.ExitFailure, "%w", err), "use the newer version of netget-ca that has opened this folder")
 	}

@@ -7,12 +7,14 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/neurons-me/netget/cmd/internal/ops"
+	"github.com/neurons-me/netget/internal/audit"
 	"github.com/neurons-me/netget/internal/cli"
 	"github.com/neurons-me/netget/internal/cli/admin"
 	"github.com/neurons-me/netget/pki"
@@ -21,6 +23,7 @@ import (
 // A ServerConfig says how to run an authority.
 type ServerConfig struct {
 	CA         pki.Config // Metrics is the server's own
+	Audit      string     // file of the audit log; "" for none beside the ordinary log
 	Address    string     // host:port of the API; port 0 takes a free one
 	OpsAddress string     // host:port, or "off"
 
@@ -36,6 +39,7 @@ type Server struct {
 	api     net.Listener
 	ops     *ops.Server
 	admin   *admin.Server
+	diary   *audit.Log // nil: none
 	metrics *prometheus.Registry
 }
 
@@ -60,6 +64,9 @@ func (s *Server) open(ctx context.Context, cfg ServerConfig) (err error) {
 	if cfg.CA.URL, err = runURL(cfg.PublicURL, s.api.Addr()); err != nil {
 		return err
 	}
+	if err = s.openDiary(&cfg); err != nil {
+		return err
+	}
 	if s.ca, err = pki.Open(ctx, cfg.CA); err != nil {
 		return Explain(err)
 	}
@@ -68,6 +75,26 @@ func (s *Server) open(ctx context.Context, cfg ServerConfig) (err error) {
 	}
 	s.admin, err = admin.Listen(cli.AdminSocket(cfg.CA.Dir))
 	return err
+}
+
+// openDiary opens the audit log and makes it the authority's. Where there is no
+// authority nothing is made; opening that says so.
+func (s *Server) openDiary(cfg *ServerConfig) (err error) {
+	if cfg.Audit == "" || !pki.Initialised(cfg.CA.Dir) {
+		return nil
+	}
+	if s.diary, err = audit.Open(audit.Config{Path: cfg.Audit, Logger: cfg.CA.Logger}); err != nil {
+		return cli.Hint(cli.Fail(cli.ExitFailure, "opening the audit log: %w", err), "choose another file with --audit, or --audit off for none")
+	}
+	cfg.CA.Audit = s.diary.With(cfg.CA.Logger)
+	s.metrics.MustRegister(audited(s.diary))
+	return nil
+}
+
+// audited is the metric of entries that could not be written.
+func audited(l *audit.Log) prometheus.Collector {
+	opts := prometheus.CounterOpts{Name: "netget_ca_audit_lost_total", Help: "Audit entries that could not be written to the file."}
+	return prometheus.NewCounterFunc(opts, func() float64 { return float64(l.Lost()) })
 }
 
 // diagnose returns the better reason why an authority cannot be served when
@@ -134,7 +161,15 @@ func (s *Server) Run(ctx context.Context, announce func() error) error {
 		}
 		return announce()
 	})
-	return errors.Join(g.Wait(), s.ca.Close())
+	writing, stop := context.WithCancel(context.WithoutCancel(ctx)) // all others have ended before
+	var writer sync.WaitGroup
+	if s.diary != nil {
+		writer.Go(func() { _ = s.diary.Run(writing) }) // always nil
+	}
+	err := errors.Join(g.Wait(), s.ca.Close())
+	stop()
+	writer.Wait()
+	return err
 }
 
 // wait returns true once the authority answers, false when ctx ends first.
@@ -166,6 +201,9 @@ func (s *Server) close() error {
 	}
 	if s.ca != nil {
 		errs = append(errs, s.ca.Close())
+	}
+	if s.diary != nil {
+		errs = append(errs, s.diary.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,6 +38,7 @@ type ServerConfig struct {
 	Address    string   // host:port of the API; port 0 takes a free one
 	OpsAddress string   // host:port, or "off"
 	Dir        string   // where the admin socket is; "" for none
+	Audit      string   // file of the audit log; "" for none beside the ordinary log
 	Registry   registry.Config
 	Now        func() time.Time
 	Logger     *slog.Logger
@@ -50,6 +52,7 @@ type Server struct {
 	ops      *ops.Server
 	metrics  *prometheus.Registry
 	admin    *admin.Server
+	diary    *diary
 	db       *database.DB
 	registry *registry.Server
 }
@@ -79,9 +82,13 @@ func Listen(ctx context.Context, cfg ServerConfig) (s *Server, err error) {
 	if s.ops, err = ops.Listen(ctx, cfg.OpsAddress); err != nil {
 		return s, cli.Hint(err, "choose another port with --ops-address (port 0 takes a free one, 'off' none)")
 	}
+	if s.diary, err = openDiary(cfg); err != nil {
+		return s, err
+	}
 	if s.db, err = database.Open(ctx, database.Config{URL: cfg.Store, Migrations: migrations.Registry, Logger: cfg.Logger}); err != nil {
 		return s, explain(err)
 	}
+	s.cfg.Store = "" // it may hold a password
 	if cfg.Dir != "" {
 		if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 			return s, err
@@ -121,14 +128,15 @@ func (s *Server) loadIdentities() error {
 func (s *Server) build() error {
 	cfg := s.cfg.Registry
 	s.metrics = ops.NewMetrics()
-	cfg.Now, cfg.Logger, cfg.Metrics = s.cfg.Now, s.cfg.Logger, s.metrics
+	cfg.Now, cfg.Logger, cfg.Metrics, cfg.Audit = s.cfg.Now, s.cfg.Logger, s.metrics, s.diary.log
+	s.metrics.MustRegister(s.diary.lost())
 	for _, n := range s.networks {
 		st, err := store.New(s.db, n.source.Identity().Bundle.TrustDomain())
 		if err != nil {
 			return err
 		}
 		n.catalog, err = catalog.New(catalog.Config{
-			Source: n.source, Store: st, Now: s.cfg.Now, Logger: s.cfg.Logger,
+			Source: n.source, Store: st, Now: s.cfg.Now, Logger: s.cfg.Logger, Audit: s.diary.log,
 			HeadFile: n.source.Folder().Path(headFile),
 			Floors:   registry.AuthorityMarks(n.source, s.cfg.Now),
 		})
@@ -165,7 +173,13 @@ func (s *Server) Ready(program string) cli.Ready {
 // 10 s to finish, closes everything and returns nil. Announce is called once,
 // when the registry can be used.
 func (s *Server) Run(ctx context.Context, announce func() error) error {
-	return errors.Join(s.run(ctx, announce), s.closeStore())
+	writing, stop := context.WithCancel(context.WithoutCancel(ctx)) // all others have ended before
+	var writer sync.WaitGroup
+	writer.Go(func() { s.diary.run(writing) })
+	err := errors.Join(s.run(ctx, announce), s.closeStore())
+	stop()
+	writer.Wait()
+	return err
 }
 
 func (s *Server) run(ctx context.Context, announce func() error) error {
@@ -179,13 +193,16 @@ func (s *Server) run(ctx context.Context, announce func() error) error {
 			s.renewIfOver(running, n)
 			if err := n.catalog.Open(running); err != nil {
 				_ = s.api.Close() // nobody serves it
+				s.diary.ended(running, n, err)
 				return explain(fmt.Errorf("opening the network %s: %w", n.source.Identity().Document.Network, err))
 			}
 		}
+		s.diary.started(running, s.networks)
 		s.serve(running, g)
 		return announce()
 	})
 	err := g.Wait()
+	s.diary.stopped(ctx, s.networks)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
 	}
@@ -200,18 +217,29 @@ func (s *Server) serve(ctx context.Context, g *errgroup.Group) {
 		defer stop()
 		return s.registry.Serve(ctx, s.api)
 	})
+	reporting, enough := context.WithCancel(context.WithoutCancel(ctx)) // until the last version
 	var ended atomic.Int64
+	var catalogs sync.WaitGroup
+	catalogs.Add(len(s.networks))
 	for _, n := range s.networks {
 		g.Go(func() error {
+			defer catalogs.Done()
 			err := n.catalog.Run(committing)
+			s.diary.ended(ctx, n, err)
 			if err != nil && ended.Add(1) < int64(len(s.networks)) {
 				return nil // it was logged, and /readyz says so: the other networks go on
 			}
 			return explain(err)
 		})
 		g.Go(func() error { return n.renew(ctx, s.cfg.Logger) })
+		g.Go(func() error { return s.diary.watch(ctx, n) })
 	}
-	g.Go(func() error { return s.registry.ReportHeads(ctx) })
+	g.Go(func() error { return s.registry.ReportHeads(reporting) })
+	g.Go(func() error {
+		defer enough()
+		catalogs.Wait()
+		return nil
+	})
 }
 
 // renew keeps the registry's certificates fresh.
@@ -248,6 +276,9 @@ func (s *Server) close() error {
 	}
 	if s.api != nil {
 		errs = append(errs, s.api.Close())
+	}
+	if s.diary != nil {
+		errs = append(errs, s.diary.close())
 	}
 	return errors.Join(append(errs, s.closeStore())...)
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"sync"
@@ -16,6 +17,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/neurons-me/netget/internal/connlimit"
 )
 
 // Off is the address that stands for no operations port.
@@ -24,10 +27,24 @@ const Off = "off"
 const (
 	headerTimeout = 5 * time.Second
 	writeTimeout  = 10 * time.Second
-	idleTimeout   = time.Minute
-	checkTimeout  = 2 * time.Second // of one readiness check
+	idleTimeout   = 10 * time.Second // whoever asks seldom connects again
+	checkTimeout  = 2 * time.Second  // of one readiness check
 	drainTimeout  = 2 * time.Second
 )
+
+// maxScrapes bounds the answers about metrics under way: each is made in memory.
+const maxScrapes = 8
+
+// mostConnections are few. Any user of the machine may open all of them, and
+// what watches over a machine that cannot be asked any more would restart it: so
+// a connection is kept only while it is being answered, see [keeping].
+const mostConnections = 256
+
+// connections bounds them together only: all users of a machine have one
+// address, and none may use it up for the others.
+func connections() connlimit.Limits {
+	return connlimit.Limits{Most: mostConnections, PerAddress: math.MaxInt, Rate: math.MaxFloat64, Burst: math.MaxInt}
+}
 
 // NewMetrics returns a registry of metrics that holds those of the process.
 func NewMetrics() *prometheus.Registry {
@@ -90,7 +107,8 @@ func (s *Server) Run(ctx context.Context, ready http.Handler, metrics prometheus
 		return nil
 	}
 	server := &http.Server{
-		Handler:           handler(ready, metrics),
+		Handler:           keeping(handler(ready, metrics)),
+		ConnContext:       withPlace,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: 16 << 10,
 	}
@@ -103,7 +121,7 @@ func (s *Server) Run(ctx context.Context, ready http.Handler, metrics prometheus
 		case <-served:
 		}
 	})
-	err := server.Serve(s.listener)
+	err := server.Serve(connlimit.New(connections()).Listener(s.listener))
 	close(served)
 	drained.Wait()
 	if errors.Is(err, http.ErrServerClosed) {
@@ -124,8 +142,25 @@ func handler(ready http.Handler, metrics prometheus.Gatherer) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "ok") })
 	mux.Handle("GET /readyz", ready)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}))
 	return mux
+}
+
+type placeKey struct{}
+
+// withPlace lets a request find the place of its connection.
+func withPlace(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, placeKey{}, connlimit.PlaceOf(c))
+}
+
+// keeping keeps the connection while next answers. Before and after it makes
+// room for newer ones, whatever was sent on it.
+func keeping(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		place, _ := r.Context().Value(placeKey{}).(*connlimit.Place) // withPlace put it there
+		defer place.Hold()()
+		next.ServeHTTP(w, r)
+	})
 }
 
 func answer(w http.ResponseWriter, status int, text string) {

@@ -33,6 +33,9 @@
 //	mode FILE MODE           the file has this mode, such as 0600
 //	occupy NAME              keep a free port, and its address in $NAME
 //	connect ADDRESS NAME     hold a TLS connection to NAME that says nothing
+//	limit NAME BYTES|none    bound the size of files that a process may write;
+//	                         further writes fail as on a full disk (Linux)
+//	retry CODE COMMAND…      run a command until it ends with this code
 //
 // Nothing waits for time to pass: what starts says when it is ready, and ports
 // are 0. A [Clock] is the time of programs, where a test wants to say it.
@@ -78,6 +81,8 @@ func Run(t *testing.T, dir string) {
 			"mode":    mode,
 			"occupy":  occupy,
 			"connect": connect,
+			"limit":   limit,
+			"retry":   retry,
 		},
 	})
 }

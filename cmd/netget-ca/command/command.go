@@ -4,10 +4,13 @@ package command
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 
+	"github.com/neurons-me/netget/cmd/internal/auditlog"
 	"github.com/neurons-me/netget/cmd/internal/authority"
+	"github.com/neurons-me/netget/internal/audit"
 	"github.com/neurons-me/netget/internal/cli"
 	"github.com/neurons-me/netget/pki"
 )
@@ -19,6 +22,7 @@ type commands struct {
 	*cli.Program
 
 	passphraseFile   string
+	audit            string
 	noRegistryIssuer bool
 }
 
@@ -35,7 +39,8 @@ func New(process cli.Process) *cli.Program {
 		"file with the passphrase of the authority's keys (default: NETGET_PASSPHRASE, or a question at the terminal)")
 	c.Root.PersistentFlags().BoolVar(&c.noRegistryIssuer, "no-registry-issuer", false,
 		"leave the registry issuers' keys alone, which may be kept elsewhere: no registry can enrol then")
-	c.Root.AddCommand(c.initialise(), c.serve(), c.network(), c.token(), c.enroll(), c.registries(), c.certs())
+	auditlog.Flag(c.Root.PersistentFlags(), &c.audit)
+	c.Root.AddCommand(auditlog.Reader(c.Program, &c.audit, cli.Home.CA), c.initialise(), c.serve(), c.network(), c.token(), c.enroll(), c.registries(), c.certs())
 	return c.Program
 }
 
@@ -46,9 +51,16 @@ func (c *commands) authority() (authority.Authority, error) {
 		return authority.Authority{}, err
 	}
 	open := func(ctx context.Context) (*pki.CA, error) {
-		cfg := pki.Config{Dir: home.CA(), NoRegistryIssuer: c.noRegistryIssuer}
+		cfg := pki.Config{Dir: home.CA(), NoRegistryIssuer: c.noRegistryIssuer, Logger: slog.New(slog.DiscardHandler)}
 		if c.Root.PersistentFlags().Changed("log-level") {
 			cfg.Logger = c.Logger()
+		}
+		file, err := auditlog.File(c.audit, home.CA())
+		if err != nil {
+			return nil, err
+		}
+		if file != "" {
+			cfg.Audit = audit.Appending(file, cfg.Logger)
 		}
 		return withPassphrase(ctx, c, &cfg, func() (*pki.CA, error) { return pki.Open(ctx, cfg) })
 	}
@@ -67,6 +79,7 @@ func withPassphrase[T any](ctx context.Context, c *commands, cfg *pki.Config, op
 		return opened, err
 	}
 	cfg.Passphrase = pki.NewPassphrase(secret)
+	clear(secret)
 	return open()
 }
 

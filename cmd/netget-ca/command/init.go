@@ -11,8 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/neurons-me/netget/cmd/internal/auditlog"
 	"github.com/neurons-me/netget/cmd/internal/authority"
 	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/internal/audit"
 	"github.com/neurons-me/netget/internal/cli"
 	"github.com/neurons-me/netget/pki"
 )
@@ -73,10 +75,14 @@ func (c *commands) runInit(ctx context.Context, o initOptions) error {
 		return err
 	}
 	made, err := pki.Init(ctx, cfg)
+	cfg.Passphrase.Wipe()
 	if err != nil {
 		return authority.Explain(err)
 	}
 	if err := o.remember(home.CA()); err != nil {
+		return err
+	}
+	if err := c.noteNetworks(home, made); err != nil {
 		return err
 	}
 	result := initialised{Domain: cfg.Domain, CA: cfg.URL}
@@ -84,6 +90,21 @@ func (c *commands) runInit(ctx context.Context, o initOptions) error {
 		result.Networks = append(result.Networks, initialNetwork{n.Network, n.NID, n.RootSHA256})
 	}
 	return c.Printer().Print(result)
+}
+
+// noteNetworks writes the first entries of the audit log.
+func (c *commands) noteNetworks(home cli.Home, made []pki.Network) error {
+	file, err := auditlog.File(c.audit, home.CA())
+	if err != nil || file == "" {
+		return err
+	}
+	for _, n := range made {
+		e := audit.Entry{Time: c.Process.Now(), Event: audit.Administered, Network: n.Network, Reason: "network created"}
+		if err := audit.Append(file, e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // config judges the flags, before anybody is asked for a passphrase.
@@ -124,9 +145,13 @@ func (c *commands) newPassphrase(ctx context.Context, none bool) (pki.Passphrase
 		return pki.Passphrase{}, nil
 	}
 	secret, err := c.Passphrase(ctx, c.passphraseFile, true)
+	if errors.Is(err, identity.ErrFileMode) {
+		return pki.Passphrase{}, err
+	}
 	if err != nil {
 		return pki.Passphrase{}, cli.Hint(err, "use --passphrase-file FILE or NETGET_PASSPHRASE, run the command on a terminal, or store the keys plain with --no-passphrase")
 	}
+	defer clear(secret)
 	return pki.NewPassphrase(secret), nil
 }
 

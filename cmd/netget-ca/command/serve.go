@@ -6,9 +6,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/neurons-me/netget/cmd/internal/auditlog"
 	"github.com/neurons-me/netget/cmd/internal/authority"
+	"github.com/neurons-me/netget/cmd/internal/connflags"
 	"github.com/neurons-me/netget/cmd/internal/ops"
 	"github.com/neurons-me/netget/internal/cli"
+	"github.com/neurons-me/netget/internal/connlimit"
 	"github.com/neurons-me/netget/pki"
 )
 
@@ -16,6 +19,7 @@ import (
 type serveOptions struct {
 	address, opsAddress, publicURL string
 	renewGrace                     time.Duration
+	connections                    connlimit.Limits
 }
 
 func (c *commands) serve() *cobra.Command {
@@ -34,6 +38,7 @@ func (c *commands) serve() *cobra.Command {
 	flags.StringVar(&o.opsAddress, "ops-address", "127.0.0.1:8436", "host:port of the operations port (/livez, /readyz, /metrics), or 'off'")
 	flags.StringVar(&o.publicURL, "public-url", "", "URL by which nodes reach the API (default: --url of init, or that of --address)")
 	flags.DurationVar(&o.renewGrace, "renew-grace", pki.DefaultRenewGrace, "for how long after its end a certificate may be renewed, 0 for never")
+	connflags.Add(flags, &o.connections, pki.DefaultConnections())
 	return cmd
 }
 
@@ -45,9 +50,15 @@ func (c *commands) runServe(ctx context.Context, o serveOptions) error {
 	if err != nil {
 		return err
 	}
+	file, err := auditlog.File(c.audit, home.CA())
+	if err != nil {
+		return err
+	}
 	cfg := authority.ServerConfig{
+		Audit: file,
 		CA: pki.Config{
 			Dir: home.CA(), RenewGrace: o.renewGrace, NoRegistryIssuer: c.noRegistryIssuer, Logger: c.Logger(), Now: c.Process.Now,
+			Connections: o.connections,
 		},
 		Address: o.address, OpsAddress: o.opsAddress, PublicURL: o.publicURL,
 	}

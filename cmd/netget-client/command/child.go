@@ -36,7 +36,8 @@ func passedOn() []os.Signal {
 	}
 }
 
-// runCommand runs a command of the user's with our streams and environment and
+// runCommand runs a command of the user's with our streams and our environment,
+// but for what is secret in it, and
 // passes signals on to it, each of them once, until it ends. The code is its
 // exit code, or 128 and the signal that ended it.
 //
@@ -46,11 +47,11 @@ func passedOn() []os.Signal {
 func runCommand(ctx context.Context, process cli.Process, signals <-chan os.Signal, path string, argv []string) (code int, err error) {
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), path, argv[1:]...) //nolint:gosec // it is the user's command
 	cmd.Args[0] = argv[0]
-	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = process.Env, process.Stdin, process.Stdout, process.Stderr
+	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = process.ChildEnv(), process.Stdin, process.Stdout, process.Stderr
 	shared := atTerminal(process.Stdin)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: !shared}
 
-	if err := cmd.Start(); err != nil {
+	if err := process.StartChild(cmd.Start); err != nil {
 		return 0, err
 	}
 	done := make(chan struct{})

@@ -61,7 +61,7 @@ func (c *commands) options() (netget.Options, error) {
 	if err != nil {
 		return netget.Options{}, err
 	}
-	return netget.Options{Identity: dir, RegistryNodes: c.registries, Logger: c.quiet()}, nil
+	return netget.Options{Identity: dir, RegistryNodes: c.registries, Logger: c.quiet(), Now: c.Process.Now}, nil
 }
 
 // open returns a node that acts with the identity in force. The caller closes

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -88,7 +89,11 @@ func (c *commands) discover() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			opts.KeepAnswers = save != ""
+			if opts.KeepAnswers = save != ""; opts.KeepAnswers {
+				if err := saved(identity.CheckReplaceable(save)); err != nil {
+					return err
+				}
+			}
 			node := netget.New(opts)
 			defer func() { _ = node.Close() }() // it holds no registration
 			d, err := node.Discover(cmd.Context(), service)
@@ -96,16 +101,27 @@ func (c *commands) discover() *cobra.Command {
 				return explain(err)
 			}
 			if save != "" {
-				if err := identity.ReplaceFile(save, d.Answer(), 0o644); err != nil {
-					return cli.Hint(cli.Fail(cli.ExitFailure, "saving the answer: %w", err), "check the path after --save")
+				if err := saved(identity.ReplaceFile(save, d.Answer(), 0o644)); err != nil {
+					return err
 				}
 			}
 			return c.printFound(d, all)
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "also the nodes that are not active, with the reason")
-	cmd.Flags().StringVar(&save, "save", "", "write the answer of a registry to this file as it was sent, for 'verify'")
+	cmd.Flags().StringVar(&save, "save", "", "write the answer of a registry to this file as it was sent, for 'verify'; a regular file that exists is replaced, nothing else is")
 	return cmd
+}
+
+// saved says what kept an answer from its file.
+func saved(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, identity.ErrNotRegular) { // it has a hint of its own
+		return cli.Usage("--save: %w", err)
+	}
+	return cli.Hint(cli.Fail(cli.ExitFailure, "saving the answer: %w", err), "check the path after --save")
 }
 
 // printFound prints the nodes, and reports that there are none.

@@ -28,6 +28,7 @@ func (c *commands) enroll() *cobra.Command {
 			}
 			j.Logger = c.quiet()
 			made, err := enrolment.Spend(cmd.Context(), j)
+			j.Token, args[0] = "", ""
 			if err != nil {
 				return err
 			}

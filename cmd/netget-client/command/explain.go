@@ -18,6 +18,9 @@ func explain(err error) error {
 	if _, ok := errors.AsType[*netget.OptionsError](err); ok {
 		return cli.Usage("%w", err)
 	}
+	if damaged, ok := errors.AsType[*discovery.MarksError](err); ok {
+		return cli.Hint(err, "bring %s back from a backup, or move it away: the next answers are a first contact then", damaged.Path)
+	}
 	switch {
 	case errors.Is(err, netget.ErrNotRegistered):
 		return cli.Hint(cli.Fail(cli.ExitNotFound, "%w", err), "nothing of this identity is registered: there is nothing to do")

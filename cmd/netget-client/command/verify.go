@@ -17,6 +17,10 @@ import (
 	"github.com/neurons-me/netget/internal/cli"
 )
 
+// maxBundleBytes bounds a trust bundle with its revocation lists, as an enrolment
+// does.
+const maxBundleBytes = 32 << 20
+
 // verified is what verify prints.
 type verified struct {
 	Valid    bool                 `json:"valid"` // true: what does not verify is an error
@@ -144,7 +148,10 @@ func (o *verifyOptions) readBundle() (*identity.Bundle, error) {
 			return nil, cli.Hint(cli.Usage("--nid: %q is not a nid", o.nid), "it is the 43 characters that 'netget-ca network list' shows")
 		}
 	}
-	text, err := os.ReadFile(o.bundle)
+	text, err := readSome(o.bundle, maxBundleBytes)
+	if err == nil && len(text) > maxBundleBytes {
+		err = fmt.Errorf("%s is longer than %d bytes", o.bundle, maxBundleBytes)
+	}
 	if err != nil {
 		return nil, cli.Hint(cli.Usage("--bundle: %w", err), "name bundle.pem of an identity folder, or a saved /v1/bundle")
 	}
@@ -160,29 +167,38 @@ func (o *verifyOptions) readBundle() (*identity.Bundle, error) {
 }
 
 func named(file string, err error) error {
-	if err != nil {
-		return fmt.Errorf("the bundle %s: %w", file, err)
+	if err == nil {
+		return nil
 	}
-	return nil
+	return cli.Hint(fmt.Errorf("the bundle %s: %w", file, err),
+		"it is the file after --bundle that cannot be used: name bundle.pem of an identity folder, or a saved /v1/bundle")
 }
 
 // readAnswer reads at most one byte more than an answer may have, so that
 // whoever opens it sees that it is too long.
-func readAnswer(stdin io.Reader, file string) (answer []byte, err error) {
-	from := stdin
-	if file != "-" {
-		f, err := os.Open(file) //nolint:gosec // the user names the file
+func readAnswer(stdin io.Reader, file string) ([]byte, error) {
+	if file == "-" {
+		answer, err := io.ReadAll(io.LimitReader(stdin, discovery.MaxAnswerBytes+1))
 		if err != nil {
-			return nil, cli.Hint(cli.Usage("reading the answer: %w", err), "name a file that 'discover --save' has written, or - for standard input")
+			return nil, fmt.Errorf("reading the answer: %w", err)
 		}
-		defer func() { err = errors.Join(err, f.Close()) }()
-		from = f
+		return answer, nil
 	}
-	answer, err = io.ReadAll(io.LimitReader(from, discovery.MaxAnswerBytes+1))
+	answer, err := readSome(file, discovery.MaxAnswerBytes)
 	if err != nil {
-		return nil, fmt.Errorf("reading the answer: %w", err)
+		return nil, cli.Hint(cli.Usage("reading the answer: %w", err), "name a file that 'discover --save' has written, or - for standard input")
 	}
 	return answer, nil
+}
+
+// readSome reads at most one byte more than most of a file.
+func readSome(file string, most int64) (text []byte, err error) {
+	f, err := os.Open(file) //nolint:gosec // the user names the file
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return io.ReadAll(io.LimitReader(f, most+1))
 }
 
 // open verifies an answer. What was not given, service and moment, is taken

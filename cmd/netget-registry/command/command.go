@@ -21,7 +21,7 @@ func New(process cli.Process) *cli.Program {
 			"Try 'netget-registry demo', or 'netget-registry dev' for a network of your own\n" +
 			"on this machine.",
 	})
-	p.Root.AddCommand(newEnroll(p), newServe(p), newStatus(p), newDev(p), newDemo(p))
+	p.Root.AddCommand(newEnroll(p), newServe(p), newStatus(p), newAudit(p), newDev(p), newDemo(p))
 	return p
 }
 

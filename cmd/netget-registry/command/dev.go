@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/neurons-me/netget/cmd/internal/auditlog"
 	"github.com/neurons-me/netget/cmd/internal/authority"
 	"github.com/neurons-me/netget/cmd/internal/directory"
 	"github.com/neurons-me/netget/identity"
@@ -51,6 +52,7 @@ type dev struct {
 	opsAddress  string
 	caAddress   string
 	caOps       string
+	audit       string
 	logger      *slog.Logger
 	authority   *authority.Server
 	directory   *directory.Server
@@ -86,6 +88,7 @@ func newDev(p *cli.Program) *cobra.Command {
 	flags.StringVar(&d.address, "address", defaultAddress, "where the registry listens")
 	flags.StringVar(&d.opsAddress, "ops-address", defaultOpsAddress, "the registry's operations port, or off")
 	flags.StringVar(&d.caAddress, "ca-address", "127.0.0.1:8439", "where the authority listens")
+	auditlog.Flag(flags, &d.audit)
 	flags.StringVar(&d.caOps, "ca-ops-address", "127.0.0.1:8436", "the authority's operations port, or off")
 	return cmd
 }
@@ -96,8 +99,12 @@ func (d *dev) run(ctx context.Context, announce func(devReady) error) error {
 	if err := d.initAuthority(ctx); err != nil {
 		return err
 	}
-	var err error
+	diary, err := d.authorityDiary()
+	if err != nil {
+		return err
+	}
 	d.authority, err = authority.Listen(ctx, authority.ServerConfig{
+		Audit:   diary,
 		CA:      pki.Config{Dir: d.home.CA(), Logger: d.logger, Now: time.Now, RenewGrace: pki.DefaultRenewGrace},
 		Address: d.caAddress, OpsAddress: d.caOps,
 	})
@@ -112,6 +119,15 @@ func (d *dev) run(ctx context.Context, announce func(devReady) error) error {
 		})
 	})
 	return g.Wait()
+}
+
+// authorityDiary returns the file of the authority's audit log: --audit names
+// the registry's, but off is for both.
+func (d *dev) authorityDiary() (string, error) {
+	if d.audit == auditlog.Off {
+		return "", nil
+	}
+	return auditlog.File("", d.home.CA())
 }
 
 func (d *dev) initAuthority(ctx context.Context) error {
@@ -130,10 +146,13 @@ func (d *dev) runRegistry(ctx context.Context, announce func(devReady) error) er
 	if err := d.enrollRegistry(ctx); err != nil {
 		return fmt.Errorf("enrolling the registry: %w", err)
 	}
-	var err error
+	audit, err := auditlog.File(d.audit, d.home.Registry())
+	if err != nil {
+		return err
+	}
 	d.directory, err = directory.Listen(ctx, directory.ServerConfig{
 		Identities: []string{d.identityDir}, Store: defaultStore(d.home), Address: d.address, OpsAddress: d.opsAddress,
-		Dir: d.home.Registry(), Now: time.Now, Logger: d.logger,
+		Dir: d.home.Registry(), Audit: audit, Now: time.Now, Logger: d.logger,
 	})
 	if err != nil {
 		return err
@@ -168,8 +187,15 @@ func (d *dev) enroll(ctx context.Context, folder *identity.Folder, force bool) e
 	if err != nil {
 		return err
 	}
-	_, err = enroll.Enroll(ctx, enroll.Config{Token: token, Folder: folder, Force: force, Logger: d.logger})
-	return err
+	made, err := enroll.Enroll(ctx, enroll.Config{Token: token, Folder: folder, Force: force, Logger: d.logger})
+	if err != nil {
+		return err
+	}
+	file, err := auditlog.File(d.audit, d.home.Registry())
+	if err != nil {
+		return err
+	}
+	return noteEnrolled(file, made.Identity.ID(), made.Identity.Credential.Leaf().NotAfter, time.Now())
 }
 
 // refreshRegistry tells an identity of an earlier run where the authority is

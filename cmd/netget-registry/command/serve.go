@@ -1,10 +1,15 @@
 package command
 
 import (
+	"context"
 	"errors"
+	"log/slog"
+	"net/url"
 
 	"github.com/spf13/cobra"
 
+	"github.com/neurons-me/netget/cmd/internal/auditlog"
+	"github.com/neurons-me/netget/cmd/internal/connflags"
 	"github.com/neurons-me/netget/cmd/internal/directory"
 	"github.com/neurons-me/netget/internal/cli"
 	"github.com/neurons-me/netget/internal/cli/admin"
@@ -19,6 +24,7 @@ const (
 
 func newServe(p *cli.Program) *cobra.Command {
 	var identities []string
+	var audit string
 	cfg := directory.ServerConfig{Now: p.Process.Now}
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -27,7 +33,8 @@ func newServe(p *cli.Program) *cobra.Command {
 			"the port. The store is SQLite by default, or PostgreSQL.",
 		Example: "  netget-registry serve --address 0.0.0.0:8438\n" +
 			"  netget-registry serve --store postgres://netget@db.example.org/netget\n" +
-			"  netget-registry serve --identity /etc/netget/development --identity /etc/netget/production",
+			"  netget-registry serve --identity /etc/netget/development --identity /etc/netget/production\n" +
+			"  netget-registry serve --address 0.0.0.0:8438 --load-balancer 10.0.0.0/24",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			home, err := p.Home()
@@ -43,8 +50,13 @@ func newServe(p *cli.Program) *cobra.Command {
 			if cfg.Store == "" {
 				cfg.Store = defaultStore(home)
 			}
+			if cfg.Audit, err = auditlog.File(audit, home.Registry()); err != nil {
+				return err
+			}
 			cfg.Dir, cfg.Logger = home.Registry(), p.Logger()
+			warnOfPassword(cmd.Context(), p, cfg.Store)
 			server, err := directory.Listen(cmd.Context(), cfg)
+			cfg.Store = "" // it may hold a password
 			if err != nil {
 				return err
 			}
@@ -58,15 +70,30 @@ func newServe(p *cli.Program) *cobra.Command {
 	cli.Secret(flags, "store")
 	flags.StringVar(&cfg.Address, "address", defaultAddress, "where nodes and clients reach the registry")
 	flags.StringVar(&cfg.OpsAddress, "ops-address", defaultOpsAddress, "where the operations port is, or off")
+	auditlog.Flag(flags, &audit)
 	addLimits(cmd, &cfg.Registry)
 	return cmd
+}
+
+// warnOfPassword warns of a password on the command line.
+func warnOfPassword(ctx context.Context, p *cli.Program, store string) {
+	u, err := url.Parse(store)
+	if err != nil || !p.Typed("store") {
+		return
+	}
+	if _, given := u.User.Password(); given || u.Query().Has("password") {
+		p.Logger().LogAttrs(ctx, slog.LevelWarn, "every user of this machine can read the password in --store; write the URL to a file of mode 0600 and name that in NETGET_STORE_FILE")
+	}
 }
 
 // addLimits defines the flags of what one caller may use.
 func addLimits(cmd *cobra.Command, cfg *registry.Config) {
 	flags := cmd.Flags()
-	flags.Float64Var(&cfg.ReadRate, "read-rate", 20, "reads a second that each identity may make")
-	flags.IntVar(&cfg.ReadBurst, "read-burst", 100, "reads that each identity may make at once")
+	cli.Positive(flags, &cfg.ReadRate, "read-rate", 20, "reads a second that each identity may make")
+	cli.Positive(flags, &cfg.ReadBurst, "read-burst", 100, "reads that each identity may make at once")
+	cli.Positive(flags, &cfg.UnsentBytes, "unsent-bytes", 256<<20, "bytes of answers that slow readers may keep waiting, in all; above it the oldest end of the identity that keeps most")
+	cli.Positive(flags, &cfg.ConnectionsPerIdentity, "connections-per-identity", registry.DefaultConnectionsPerIdentity, "connections that may be open of one identity; above it the oldest ends")
+	connflags.Add(flags, &cfg.Connections, registry.DefaultConnections())
 }
 
 func newStatus(p *cli.Program) *cobra.Command {
