@@ -22,12 +22,12 @@ const (
 	readTimeout       = 15 * time.Second
 	writeTimeout      = 30 * time.Second
 	idleTimeout       = 5 * time.Second // callers come seldom; a place that is kept for nothing keeps others out
-	drainTimeout      = 10 * time.Second
+	drainTimeout      = 5 * time.Second
 	serverCertTimeout = 5 * time.Second
 )
 
 // Serve answers on l, which it closes, until ctx ends; then it lets requests
-// finish for at most 10 s and returns nil.
+// finish for at most 5 s and returns nil.
 func (ca *CA) Serve(ctx context.Context, l net.Listener) error {
 	for _, n := range ca.all() {
 		if _, err := ca.serverCertificate(ctx, n); err != nil && ctx.Err() == nil {

@@ -29,6 +29,7 @@ type conn struct {
 	pace   atomic.Pointer[rate.Limiter] // of what is read; nil before the handshake
 	place  *connlimit.Place
 	leave  func()
+	over   chan struct{} // closed by leave
 
 	of    identity.NodeID // zero before the handshake; guarded by the mu of conns
 	among *list.Element   // of those of the identity; guarded by the mu of conns
@@ -46,10 +47,36 @@ func (c *conn) vouch(host string) { c.host.Store(&host) }
 func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if pace := c.pace.Load(); pace != nil && n > 0 {
-		now := time.Now()
-		time.Sleep(pace.ReserveN(now, min(n, byteBurst)).DelayFrom(now))
+		if paceErr := c.wait(pace, min(n, byteBurst)); paceErr != nil {
+			return n, paceErr
+		}
 	}
 	return n, err
+}
+
+// wait waits until the caller may have sent n bytes. A connection that would
+// wait for longer than a request may take ends: what its identity has sent on
+// others stands before it.
+func (c *conn) wait(pace *rate.Limiter, n int) error {
+	now := time.Now()
+	turn := pace.ReserveN(now, n)
+	delay := turn.DelayFrom(now)
+	if delay <= 0 {
+		return nil
+	}
+	if delay > readTimeout {
+		turn.CancelAt(now)
+		_ = c.Close()
+		return net.ErrClosed
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-c.over:
+		return net.ErrClosed
+	}
 }
 
 // Close closes the connection, which is then no longer one of the server's.
@@ -74,8 +101,11 @@ func newConns(most int) *conns {
 
 // add takes a connection in.
 func (cs *conns) add(raw net.Conn) *conn {
-	c := &conn{Conn: raw, place: connlimit.PlaceOf(raw)}
-	c.leave = sync.OnceFunc(func() { cs.remove(c) })
+	c := &conn{Conn: raw, place: connlimit.PlaceOf(raw), over: make(chan struct{})}
+	c.leave = sync.OnceFunc(func() {
+		close(c.over)
+		cs.remove(c)
+	})
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	cs.open[c] = struct{}{}

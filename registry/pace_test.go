@@ -1,9 +1,12 @@
 package registry_test
 
 import (
+	"bytes"
 	"crypto/tls"
 	"io"
 	"net/http"
+	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,5 +59,37 @@ func TestWhatAnIdentitySendsHasAPace(t *testing.T) {
 			t.Errorf("%d bytes were read within %s", messages*len(flood), took)
 		}
 		_ = loud.Close()
+	})
+}
+
+// A connection that has ended waits for nothing, and none for long: what its
+// identity sends on many others would otherwise pile up here.
+func TestConnectionsThatHaveEndedDoNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, l, _ := pipeWorld(t)
+		conf := &tls.Config{
+			ServerName: w.ca.TD.RegistryName(), InsecureSkipVerify: true, NextProtos: []string{"h2"}, DynamicRecordSizingDisabled: true,
+			Certificates: []tls.Certificate{*w.ca.Issue(w.ca.ID("client", "loud")).TLS()},
+		}
+		flood := append([]byte(http2.ClientPreface), 0, 0, 0, byte(http2.FrameSettings), 0, 0, 0, 0, 0)
+		for range 2000 {
+			flood = append(flood, 0, 0, 5, byte(http2.FramePriority), 0, 0, 0, 0, 1, 0, 0, 0, 3, 1)
+		}
+		var talking sync.WaitGroup
+		defer talking.Wait()
+		for range 1000 {
+			c := tls.Client(l.dial(), conf) //nolint:forbidigo // the caller that does not behave
+			if err := c.HandshakeContext(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			talking.Go(func() { _, _ = io.Copy(io.Discard, c) })
+			talking.Go(func() { _, _ = c.Write(flood) })
+			time.Sleep(5 * time.Millisecond)
+			_ = c.NetConn().Close()
+		}
+		stacks := make([]byte, 64<<20)
+		if waiting := bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte("registry.(*conn).Read(")); waiting > 256 {
+			t.Errorf("%d reads are under way of one identity, which may have 256 connections", waiting)
+		}
 	})
 }

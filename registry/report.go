@@ -53,7 +53,7 @@ func (s *Server) reportHeads(ctx context.Context, n *network) {
 			if _, over := errors.AsType[*catalog.FloorError](err); over {
 				return // the catalog has ended; there is nothing to report any more
 			}
-			r.failed, next = err != nil, now.Add(reportEvery)
+			next = now.Add(r.outcome(err))
 		}
 		select {
 		case <-ctx.Done():
@@ -67,7 +67,7 @@ func (s *Server) reportHeads(ctx context.Context, n *network) {
 // reportLast reports what the catalog has signed since the last report, when it
 // has ended and can judge no mark any more.
 func (s *Server) reportLast(ctx context.Context, r reporter) {
-	r.failed = false // it may get through now
+	r.failures = 0 // it may get through now
 	if !r.hasNews() || r.network.catalog.Err() != nil {
 		return
 	}
@@ -109,13 +109,23 @@ type reporter struct {
 
 	known    *authorityMark // the authority's, from which the next report goes on; nil: to be asked
 	reported int64          // the version of the last report
-	failed   bool           // which did not get through
+	failures int            // how many did not get through since
+}
+
+// outcome counts what became of a report, and returns when the next is due.
+func (r *reporter) outcome(err error) time.Duration {
+	if err == nil {
+		r.failures = 0
+		return reportEvery
+	}
+	r.failures++
+	return min(reportSoon<<min(r.failures, 5), reportEvery)
 }
 
 // hasNews reports whether there is a version that the authority can hear of now.
 func (r *reporter) hasNews() bool {
 	snap := r.network.catalog.Snapshot()
-	return snap != nil && snap.Head().Version != r.reported && !r.failed
+	return snap != nil && snap.Head().Version != r.reported && r.failures == 0
 }
 
 // report brings the newest head to the authority, whose mark, if it is known

@@ -21,7 +21,7 @@ const (
 	readTimeout   = 15 * time.Second
 	writeTimeout  = 60 * time.Second
 	idleTimeout   = 2 * time.Minute
-	drainTimeout  = 10 * time.Second
+	drainTimeout  = 5 * time.Second // the last version and its report come after it
 )
 
 // maxHeaderBytes is 4 KiB less than the protocol's 16 KiB: net/http reads that
@@ -86,7 +86,7 @@ func New(cfg Config) (*Server, error) {
 }
 
 // Serve answers on l, which it closes, until ctx ends; then it lets requests
-// finish for at most 10 s and returns nil. The catalogs must be open.
+// finish for at most 5 s and returns nil. The catalogs must be open.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	server := s.httpServer(s.handler())
 	server.TLSConfig = s.serverTLS(ctx)

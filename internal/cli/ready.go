@@ -21,11 +21,11 @@ func (p *Printer) Announce(a Announcement) error {
 			return fmt.Errorf("rendering the ready line: %w", err)
 		}
 	}
+	if p.lasts != nil {
+		p.lasts.Store(true) // also while nobody reads the line
+	}
 	if _, err := p.w.Write(line); err != nil {
 		return fmt.Errorf("writing the ready line: %w", err)
-	}
-	if p.lasts != nil {
-		p.lasts.Store(true)
 	}
 	return nil
 }

@@ -147,7 +147,7 @@ func (s *Server) Ready(program string) cli.Ready {
 	return cli.NewReady(program, s.Address(), s.Ops(), names)
 }
 
-// Run serves until ctx ends, gives requests at most 10 s to finish, closes
+// Run serves until ctx ends, gives requests at most 5 s to finish, closes
 // everything and returns nil. Announce is called once, when the authority can
 // be used.
 func (s *Server) Run(ctx context.Context, announce func() error) error {

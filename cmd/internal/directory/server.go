@@ -170,7 +170,7 @@ func (s *Server) Ready(program string) cli.Ready {
 }
 
 // Run verifies what is stored, serves until ctx ends, gives requests at most
-// 10 s to finish, closes everything and returns nil. Announce is called once,
+// 5 s to finish, closes everything and returns nil. Announce is called once,
 // when the registry can be used.
 func (s *Server) Run(ctx context.Context, announce func() error) error {
 	writing, stop := context.WithCancel(context.WithoutCancel(ctx)) // all others have ended before
