@@ -1,13 +1,9 @@
 package pki_test
 
 import (
-	"bufio"
-	"io"
-	"net/http"
-	"strconv"
-	"strings"
 	"testing"
-	"time"
+
+	"github.com/neurons-me/netget/internal/testhttp"
 )
 
 // Messages at the edge of HTTP/1.1, each followed on its connection by a good
@@ -50,28 +46,9 @@ func TestFormsOfHTTP1(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := w.connect(t, "http/1.1")
-			_ = c.SetDeadline(time.Now().Add(10 * time.Second)) // the server's end would come later
-			go func() {
-				_, _ = io.WriteString(c, row.text+get+"Connection: close\r\n\r\n") // the server may stop reading in the middle
-			}()
-			if got := statuses(c); got != row.want {
+			if got := testhttp.Exchange(w.connect(t, "http/1.1"), row.text+get+"Connection: close\r\n\r\n"); got != row.want {
 				t.Errorf("got %q, want %q", got, row.want)
 			}
 		})
-	}
-}
-
-// statuses returns those of all answers of a connection.
-func statuses(c io.Reader) string {
-	var all []string
-	for r := bufio.NewReader(c); ; {
-		res, err := http.ReadResponse(r, nil)
-		if err != nil {
-			return strings.Join(all, " ")
-		}
-		all = append(all, strconv.Itoa(res.StatusCode))
-		_, _ = io.Copy(io.Discard, res.Body) // what ends early shows at the next
-		_ = res.Body.Close()
 	}
 }

@@ -150,7 +150,7 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 	}
 }
 
-func (w *world) connect(t *testing.T, protocol string) net.Conn {
+func (w *world) connect(t *testing.T, protocol string) *tls.Conn {
 	t.Helper()
 	dialer := tls.Dialer{Config: &tls.Config{ServerName: "ca." + td, InsecureSkipVerify: true, NextProtos: []string{protocol}}}
 	conn, err := dialer.DialContext(t.Context(), "tcp", w.addr)
@@ -158,7 +158,7 @@ func (w *world) connect(t *testing.T, protocol string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return conn
+	return conn.(*tls.Conn)
 }
 
 // Every question more at once on one connection would be memory that a stranger

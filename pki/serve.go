@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/internal/connlimit"
 )
 
 // Limits of the server.
@@ -36,8 +37,8 @@ func (ca *CA) Serve(ctx context.Context, l net.Listener) error {
 		}
 	}
 	server := &http.Server{
-		Handler:           keeping(ca.handler()),
-		ConnContext:       withPlace,
+		Handler:           connlimit.Holding(ca.handler()),
+		ConnContext:       connlimit.WithPlace,
 		TLSConfig:         http1TLS(identity.ServerTLS(func(sni string) *identity.Tenant { return ca.tenant(ctx, sni) })),
 		Protocols:         http1(),
 		ReadHeaderTimeout: readHeaderTimeout, // bounds the handshake too

@@ -1,13 +1,12 @@
 package registry_test
 
 import (
-	"bufio"
-	"io"
-	"net/http"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/neurons-me/netget/internal/testhttp"
 )
 
 // Messages at the edge of HTTP/1.1, each followed on its connection by a good
@@ -88,30 +87,10 @@ func TestFormsOfHTTP1(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := dialTLS(t, w, raw, cred)
-			_ = c.SetDeadline(time.Now().Add(10 * time.Second)) // the server's end would come later
-			go func() {
-				_, _ = io.WriteString(c, row.text+get+"\r\n") // the server may stop reading in the middle
-				_ = c.CloseWrite()
-			}()
-			if got := statuses1(c); got != row.want {
+			if got := testhttp.Exchange(dialTLS(t, w, raw, cred), row.text+get+"Connection: close\r\n\r\n"); got != row.want {
 				t.Errorf("got %q, want %q", got, row.want)
 			}
 		})
-	}
-}
-
-// statuses1 returns the statuses of all answers of a connection.
-func statuses1(c io.Reader) string {
-	var all []string
-	for r := bufio.NewReader(c); ; {
-		res, err := http.ReadResponse(r, nil)
-		if err != nil {
-			return strings.Join(all, " ")
-		}
-		all = append(all, strconv.Itoa(res.StatusCode))
-		_, _ = io.Copy(io.Discard, res.Body) // what ends early shows at the next
-		_ = res.Body.Close()
 	}
 }
 
@@ -130,11 +109,8 @@ func TestExpectedBodiesAreBounded(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := dialTLS(t, w, raw, w.ca.Issue(w.ca.ID("databaseservice", "db-1")))
-			_ = c.SetDeadline(time.Now().Add(10 * time.Second)) // the server's end would come later
-			go func() {
-				_, _ = io.WriteString(c, "POST /v1/records HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/jose\r\nExpect: 100-continue\r\n"+row.head+"\r\n"+row.body)
-			}()
-			if got := statuses1(c); got != row.want {
+			text := "POST /v1/records HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/jose\r\nExpect: 100-continue\r\n" + row.head + "\r\n" + row.body
+			if got := testhttp.Exchange(c, text); got != row.want {
 				t.Errorf("got %q, want %q", got, row.want)
 			}
 		})

@@ -37,7 +37,7 @@ const maxScrapes = 8
 
 // mostConnections are few. Any user of the machine may open all of them, and
 // what watches over a machine that cannot be asked any more would restart it: so
-// a connection is kept only while it is being answered, see [keeping].
+// a connection is kept only while it is being answered, see [connlimit.Holding].
 const mostConnections = 256
 
 // connections bounds them together only: all users of a machine have one
@@ -107,8 +107,8 @@ func (s *Server) Run(ctx context.Context, ready http.Handler, metrics prometheus
 		return nil
 	}
 	server := &http.Server{
-		Handler:           keeping(handler(ready, metrics)),
-		ConnContext:       withPlace,
+		Handler:           connlimit.Holding(handler(ready, metrics)),
+		ConnContext:       connlimit.WithPlace,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: 16 << 10,
 	}
@@ -144,23 +144,6 @@ func handler(ready http.Handler, metrics prometheus.Gatherer) http.Handler {
 	mux.Handle("GET /readyz", ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}))
 	return mux
-}
-
-type placeKey struct{}
-
-// withPlace lets a request find the place of its connection.
-func withPlace(ctx context.Context, c net.Conn) context.Context {
-	return context.WithValue(ctx, placeKey{}, connlimit.PlaceOf(c))
-}
-
-// keeping keeps the connection while next answers. Before and after it makes
-// room for newer ones, whatever was sent on it.
-func keeping(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		place, _ := r.Context().Value(placeKey{}).(*connlimit.Place) // withPlace put it there
-		defer place.Hold()()
-		next.ServeHTTP(w, r)
-	})
 }
 
 func answer(w http.ResponseWriter, status int, text string) {
