@@ -61,7 +61,7 @@ type Config struct {
 	ConnectionsPerIdentity int
 	// UnsentBytes bounds what is kept alive by responses that are read slowly:
 	// of each version of a document once. Above it the oldest end of the
-	// identity that keeps most. Zero: 256 MiB.
+	// identity that keeps most, of what several share its share. Zero: 256 MiB.
 	UnsentBytes int64
 }
 

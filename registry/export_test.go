@@ -54,4 +54,4 @@ func (u Unsent) Bytes() int64 {
 }
 
 // Owners returns how many identities have responses under way.
-func (u Unsent) Owners() int { return max(len(u.u.owners), len(u.u.heap)) }
+func (u Unsent) Owners() int { return len(u.u.owners) }

@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -21,51 +22,72 @@ type wait struct {
 // simplest way.
 type waits []*wait
 
-// bytes returns what those of an owner keep, each part once; -1: of all.
-func (ws waits) bytes(owner int) (sum int64) {
-	seen := map[*byte]bool{}
+// responses returns how many hold each part.
+func (ws waits) responses() map[*byte]int {
+	of := map[*byte]int{}
 	for _, w := range ws {
 		for _, part := range w.parts {
-			if (owner < 0 || w.owner == owner) && len(part) > 0 && !seen[&part[0]] {
-				seen[&part[0]] = true
-				sum += int64(len(part))
+			if len(part) > 0 {
+				of[&part[0]]++
+			}
+		}
+	}
+	return of
+}
+
+// weight returns what those of an owner keep, of each part their share; -1: of all.
+func (ws waits) weight(owner int) (sum float64) {
+	of := ws.responses()
+	for _, w := range ws {
+		for _, part := range w.parts {
+			if (owner < 0 || w.owner == owner) && len(part) > 0 {
+				sum += float64(len(part)) / float64(of[&part[0]])
 			}
 		}
 	}
 	return sum
 }
 
-// mayEnd reports whether w is what ends next: the oldest of an owner who keeps
+func (ws waits) bytes() int64 { return int64(math.Round(ws.weight(-1))) }
+
+// mayEnd reports whether w is what ends next: the oldest of an owner who weighs
 // most, of those who have another than the newest.
 func (ws waits) mayEnd(w *wait) bool {
-	newest, most := ws[len(ws)-1], int64(0)
+	newest, most := ws[len(ws)-1], 0.0
 	for _, other := range ws {
 		if ws.oldest(other.owner) != newest {
-			most = max(most, ws.bytes(other.owner))
+			most = max(most, ws.weight(other.owner))
 		}
 	}
-	return w != newest && ws.oldest(w.owner) == w && ws.bytes(w.owner) == most
+	return w != newest && ws.oldest(w.owner) == w && ws.weight(w.owner) > most-1e-6
 }
 
 func (ws waits) oldest(owner int) *wait {
 	return ws[slices.IndexFunc(ws, func(w *wait) bool { return w.owner == owner })]
 }
 
-// Whatever comes and goes, what ends is the oldest response of who keeps most,
-// and no more than has to.
-func TestWhoKeepsMostEndsFirst(t *testing.T) {
-	const most, owners = 1000, 9
-	random := rand.New(rand.NewPCG(1, 2))
-	ids := make([]identity.NodeID, owners)
+// clients returns so many identities.
+func clients(tb testing.TB, n int) []identity.NodeID {
+	tb.Helper()
 	td, err := identity.ParseTrustDomain("production.netget.internal")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
+	ids := make([]identity.NodeID, n)
 	for i := range ids {
 		if ids[i], err = identity.NewNodeID(td, "client", fmt.Sprintf("c-%d", i)); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
+	return ids
+}
+
+// Whatever comes and goes, what ends is the oldest response of who weighs most,
+// and no more than has to.
+func TestWhoWeighsMostEndsFirst(t *testing.T) {
+	const most, owners = 1000, 9
+	random := rand.New(rand.NewPCG(1, 2))
+	ids := clients(t, owners)
 	shared := make([][]byte, 20)
 	for i := range shared {
 		shared[i] = make([]byte, 20+random.IntN(200))
@@ -84,13 +106,13 @@ func TestWhoKeepsMostEndsFirst(t *testing.T) {
 		all = append(all, w)
 		w.done = u.Begin(ids[w.owner], w.parts, func() {
 			ended++
-			if all.bytes(-1) <= most || !all.mayEnd(w) {
-				t.Errorf("a response ended out of turn, of %d bytes in all", all.bytes(-1))
+			if all.bytes() <= most || !all.mayEnd(w) {
+				t.Errorf("a response ended out of turn, of %d bytes in all", all.bytes())
 			}
 			all = slices.DeleteFunc(all, func(other *wait) bool { return other == w })
 		})
-		if got := u.Bytes(); got != all.bytes(-1) || got > most {
-			t.Fatalf("%d bytes are kept, want %d, at most %d", got, all.bytes(-1), most)
+		if got := u.Bytes(); got != all.bytes() || got > most {
+			t.Fatalf("%d bytes are kept, want %d, at most %d", got, all.bytes(), most)
 		}
 	}
 	if ended == 0 {
@@ -101,5 +123,41 @@ func TestWhoKeepsMostEndsFirst(t *testing.T) {
 	}
 	if u.Bytes() != 0 || u.Owners() != 0 {
 		t.Errorf("%d bytes of %d identities are kept when all is over", u.Bytes(), u.Owners())
+	}
+}
+
+// Many wait for one large answer, and a few for small ones of their own that
+// together are too much: those who share one end last.
+func TestWhoSharesAnAnswerEndsLast(t *testing.T) {
+	const honest, greedy, large = 20, 11, 1000
+	ids := clients(t, honest+greedy)
+	u := registry.NewUnsent(2 * large)
+	shared := make([]byte, large)
+	for _, id := range ids[:honest] {
+		u.Begin(id, [][]byte{shared}, func() { t.Error("a reader of what all read was cut") })
+	}
+	cut := 0
+	for _, id := range ids[honest:] {
+		for range 4 {
+			u.Begin(id, [][]byte{make([]byte, large/10)}, func() { cut++ })
+		}
+	}
+	if want := greedy*4 - 10; cut != want {
+		t.Errorf("%d of the others were cut, want %d", cut, want)
+	}
+}
+
+// BenchmarkUnsentAboveTheLimit is one response more where 10,000 of other bodies
+// wait, so that one has to end.
+func BenchmarkUnsentAboveTheLimit(b *testing.B) {
+	const waiting = 10_000
+	ids := clients(b, 200)
+	u := registry.NewUnsent(waiting)
+	begin := func(i int) { u.Begin(ids[i%len(ids)], [][]byte{make([]byte, 1)}, func() {}) }
+	for i := range waiting {
+		begin(i)
+	}
+	for i := 0; b.Loop(); i++ {
+		begin(i)
 	}
 }
