@@ -160,7 +160,7 @@ func TestAnnounce(t *testing.T) {
 		"JSON without operations and networks": {cli.FormatJSON, bare, `{"ready":true,"address":"[::1]:8439","ops":"","networks":[]}`},
 	} {
 		var b bytes.Buffer
-		if err := cli.NewPrinter(&b, row.format).Announce(row.ready); err != nil {
+		if err := cli.NewPrinter(&b, row.format).Announce(t.Context(), row.ready); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		if got := b.String(); got != row.want+"\n" {

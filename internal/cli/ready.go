@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strings"
 )
@@ -12,8 +13,9 @@ type Announcement interface {
 	ReadyLine() string
 }
 
-// Announce writes the line: JSON with -o json, else text.
-func (p *Printer) Announce(a Announcement) error {
+// Announce writes the line: JSON with -o json, else text. The end of ctx ends the
+// wait for whoever should read it, and is no error.
+func (p *Printer) Announce(ctx context.Context, a Announcement) error {
 	line := []byte(oneLine(a.ReadyLine()) + "\n")
 	if p.format == FormatJSON {
 		var err error
@@ -24,8 +26,17 @@ func (p *Printer) Announce(a Announcement) error {
 	if p.lasts != nil {
 		p.lasts.Store(true) // also while nobody reads the line
 	}
-	if _, err := p.w.Write(line); err != nil {
-		return fmt.Errorf("writing the ready line: %w", err)
+	written := make(chan error, 1)
+	go func() { // nothing ends a write to a pipe that nobody reads
+		_, err := p.w.Write(line)
+		written <- err
+	}()
+	select {
+	case err := <-written:
+		if err != nil {
+			return fmt.Errorf("writing the ready line: %w", err)
+		}
+	case <-ctx.Done():
 	}
 	return nil
 }

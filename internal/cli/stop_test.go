@@ -21,9 +21,9 @@ func stuck(stdout, stderr io.Writer, announces bool) (p *cli.Program, release ch
 	p = cli.New(cli.Process{Args: []string{"wait"}, Env: []string{"HOME=/nowhere"}, Stdout: stdout, Stderr: stderr},
 		cli.Config{Name: "netget-test", Folder: "test", Short: "Test"})
 	release = make(chan struct{})
-	p.Root.AddCommand(&cobra.Command{Use: "wait", RunE: func(*cobra.Command, []string) error {
+	p.Root.AddCommand(&cobra.Command{Use: "wait", RunE: func(cmd *cobra.Command, _ []string) error {
 		if announces {
-			if err := p.Printer().Announce(cli.NewReady("netget-test", "127.0.0.1:1", "", nil)); err != nil {
+			if err := p.Printer().Announce(cmd.Context(), cli.NewReady("netget-test", "127.0.0.1:1", "", nil)); err != nil {
 				return err
 			}
 		}
@@ -63,6 +63,24 @@ func TestServerEndsInItsOwnTime(t *testing.T) {
 		began := time.Now()
 		if code := p.Run(ctx); code != 0 || time.Since(began) != time.Hour {
 			t.Errorf("got code %d after %s, want 0 when it is done", code, time.Since(began))
+		}
+	})
+}
+
+// TestServerWhoseReadyLineNobodyReadsEnds stands for one whose output is a pipe
+// that is full.
+func TestServerWhoseReadyLineNobodyReadsEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var stderr bytes.Buffer
+		reader, stdout := io.Pipe()
+		defer reader.Close() // ends the write that is left behind
+		p, release := stuck(stdout, &stderr, true)
+		close(release)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		began := time.Now()
+		if code := p.Run(ctx); code != 0 || time.Since(began) != time.Minute {
+			t.Errorf("got code %d after %s, want 0 with the signal: %s", code, time.Since(began), stderr.String())
 		}
 	})
 }

@@ -66,7 +66,7 @@ func (c *commands) runServe(ctx context.Context, o serveOptions) error {
 	if err != nil {
 		return cli.Stopped(ctx, err)
 	}
-	return server.Run(ctx, func() error { return c.Printer().Announce(server.Ready(name)) })
+	return server.Run(ctx, func() error { return c.Printer().Announce(ctx, server.Ready(name)) })
 }
 
 func (o serveOptions) check() error {

@@ -32,7 +32,7 @@ func (c *commands) stay(ctx context.Context, opts netget.Options, argv []string)
 	r, _ := node.Registration()
 	ready := registration{IsReady: true, Registration: r}
 	if argv == nil {
-		err := c.Printer().Announce(ready)
+		err := c.Printer().Announce(ctx, ready)
 		if err == nil {
 			<-ctx.Done()
 		}
@@ -41,7 +41,7 @@ func (c *commands) stay(ctx context.Context, opts netget.Options, argv []string)
 	}
 	signals, stop := takeSignals()
 	defer stop()
-	if err := c.StderrPrinter().Announce(ready); err != nil {
+	if err := c.StderrPrinter().Announce(ctx, ready); err != nil {
 		c.leave(ctx, node)
 		return err
 	}

@@ -80,7 +80,7 @@ func newDev(p *cli.Program) *cobra.Command {
 			if err := identity.CheckService(d.service); err != nil {
 				return cli.Usage("%w", err)
 			}
-			return cli.Stopped(cmd.Context(), d.run(cmd.Context(), func(r devReady) error { return p.Printer().Announce(r) }))
+			return cli.Stopped(cmd.Context(), d.run(cmd.Context(), func(r devReady) error { return p.Printer().Announce(cmd.Context(), r) }))
 		},
 	}
 	flags := cmd.Flags()

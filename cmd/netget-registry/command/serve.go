@@ -60,7 +60,7 @@ func newServe(p *cli.Program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			err = server.Run(cmd.Context(), func() error { return p.Printer().Announce(server.Ready(name)) })
+			err = server.Run(cmd.Context(), func() error { return p.Printer().Announce(cmd.Context(), server.Ready(name)) })
 			return cli.Stopped(cmd.Context(), err)
 		},
 	}
