@@ -59,11 +59,7 @@ func (ca *CA) Serve(ctx context.Context, l net.Listener) error {
 		return fmt.Errorf("serving the certificate authority: %w", err)
 	case <-ctx.Done():
 	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
-	defer cancel()
-	if err := server.Shutdown(drain); err != nil {
-		_ = server.Close() // who is still there has had its time
-	}
+	ca.limiter.Stop(ctx, server, drainTimeout)
 	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serving the certificate authority: %w", err)
 	}

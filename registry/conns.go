@@ -166,6 +166,16 @@ func (cs *conns) forget(c *conn) {
 	}
 }
 
+// many reports whether an identity has more connections than one that is
+// frugal.
+func (cs *conns) many(id identity.NodeID) bool {
+	const frugal = 4
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	mine := cs.byNode[id]
+	return mine != nil && mine.Len() > frugal
+}
+
 // surplus returns how many connections ended because their identity had newer
 // ones.
 func (cs *conns) surplus() int64 {

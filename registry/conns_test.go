@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -246,6 +247,33 @@ func TestStoppingTakesNoLongerThanItMay(t *testing.T) {
 			}
 		})
 		time.Sleep(time.Second)
+		began := time.Now()
+		stop()
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("stopping took %s", took)
+		}
+	})
+}
+
+// Each of these connections is idle, and its peer would make the server's goodbye
+// wait for 5 s.
+func TestStoppingDoesNotWaitForEachPeerThatDoesNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, l, stop := pipeWorld(t)
+		cred := w.ca.Issue(w.ca.ID("client", "laptop"))
+		for range 8 {
+			c := dialTLS(t, w, l.dial(), cred)
+			if _, err := io.WriteString(c, "GET /v1/head HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.Copy(io.Discard, res.Body) // the next end shows
+			_ = res.Body.Close()
+		}
+		synctest.Wait()
 		began := time.Now()
 		stop()
 		if took := time.Since(began); took > 5*time.Second {

@@ -1,7 +1,11 @@
 package registry
 
 import (
+	"net"
+	"time"
+
 	"github.com/labstack/echo/v4"
+	"golang.org/x/time/rate"
 
 	"github.com/neurons-me/netget/identity"
 )
@@ -55,3 +59,15 @@ func (u Unsent) Bytes() int64 {
 
 // Owners returns how many identities have responses under way.
 func (u Unsent) Owners() int { return len(u.u.owners) }
+
+// PaceOf returns whether a connection lives on that reads a message of its
+// identity when the identity has sent so many bytes too early.
+func PaceOf(c net.Conn, early int) (lives bool) {
+	pace := rate.NewLimiter(byteRate, byteBurst)
+	now := time.Now()
+	for pace.ReserveN(now, byteBurst); early > 0; early -= byteBurst {
+		pace.ReserveN(now, min(early, byteBurst))
+	}
+	own := newConns(1).add(c)
+	return own.wait(pace, 1) == nil
+}

@@ -27,7 +27,7 @@ func (s *Server) handler() http.Handler {
 func (s *Server) answer(w *countedWriter, r *http.Request) {
 	c, end, err := s.admit(w, r)
 	if err != nil {
-		s.fail(w, r, err)
+		s.refuse(w, r, c, err)
 		return
 	}
 	defer end()
@@ -36,6 +36,35 @@ func (s *Server) answer(w *countedWriter, r *http.Request) {
 		return
 	}
 	s.routes.ServeHTTP(w, r)
+	s.flush(w, r, c)
+}
+
+// flush waits until the caller has room for the answer. A small one would wait
+// for that, over HTTP/2, after its request has ceased to count among those of
+// its identity, which matters where that has many connections.
+func (s *Server) flush(w http.ResponseWriter, r *http.Request, c *caller) {
+	if r.ProtoMajor == 2 && s.conns.many(c.id()) {
+		_ = http.NewResponseController(w).Flush() // the caller may be gone; there is nobody else to tell
+	}
+}
+
+// refuse answers a request that is not let in. Its refusal waits, too, for whoever
+// does not read it, so each identity may have as many of them under way as it may
+// have requests; what is beyond gets the status alone, which HTTP/2 sends to
+// whoever reads nothing else.
+func (s *Server) refuse(w *countedWriter, r *http.Request, c *caller, err error) {
+	if c == nil { // its connection ends
+		s.fail(w, r, err)
+		return
+	}
+	end, surplus := s.refusals.begin(c.id())
+	if surplus != nil {
+		s.failInShort(w, r, err)
+		return
+	}
+	defer end()
+	s.fail(w, r, err)
+	s.flush(w, r, c)
 }
 
 // admit finds who calls, gives the path the normal form by which everything
@@ -51,7 +80,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) (c *caller, end f
 	}
 	r.URL.Path, r.URL.RawPath = path.Clean(r.URL.Path), ""
 	if err := s.charge(c, r); err != nil {
-		return nil, nil, err
+		return c, nil, err
 	}
 	end, err = s.calls.begin(c.id())
 	return c, end, err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"io"
+	"net"
 	"net/http"
 	"runtime"
 	"sync"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+
+	"github.com/neurons-me/netget/registry"
 )
 
 // HTTP/2 has messages that ask nothing and that no limit of requests counts. All
@@ -90,6 +93,23 @@ func TestConnectionsThatHaveEndedDoNotWait(t *testing.T) {
 		stacks := make([]byte, 64<<20)
 		if waiting := bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte("registry.(*conn).Read(")); waiting > 256 {
 			t.Errorf("%d reads are under way of one identity, which may have 256 connections", waiting)
+		}
+	})
+}
+
+// Whoever has sent more than it may in the time of a request loses the connection
+// rather than to have it wait.
+func TestConnectionsDoNotWaitLongerThanARequestMayTake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for seconds, want := range map[int]bool{14: true, 16: false} {
+			client, server := net.Pipe()
+			began := time.Now()
+			lives := registry.PaceOf(server, seconds*(256<<10))
+			if waited := time.Since(began); lives != want || want && waited < 14*time.Second || !want && waited != 0 {
+				t.Errorf("%d s too early: lives %v after %s", seconds, lives, waited)
+			}
+			_ = server.Close()
+			_ = client.Close()
 		}
 	})
 }

@@ -109,6 +109,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		p = withHead(p, connOf(r.Context()).caller.Load())
 	}
 	s.logRefusal(w, r, p, err)
+	setRetry(w.Header(), err, p.Status)
 	body, encodeErr := json.Marshal(p)
 	if encodeErr != nil {
 		w.WriteHeader(http.StatusInternalServerError)
@@ -117,11 +118,23 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	h := w.Header()
 	h.Set("Content-Type", discovery.ProblemType)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	if after := retryAfter(err, p.Status); after > 0 {
-		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
-	}
 	w.WriteHeader(p.Status)
 	_, _ = w.Write(body) // the caller may be gone; there is nobody else to tell
+}
+
+// failInShort is [Server.fail] without a body.
+func (s *Server) failInShort(w http.ResponseWriter, r *http.Request, err error) {
+	p := problemOf(err)
+	s.logRefusal(w, r, p, err)
+	setRetry(w.Header(), err, p.Status)
+	w.Header().Set("Content-Length", "0")
+	w.WriteHeader(p.Status)
+}
+
+func setRetry(h http.Header, err error, status int) {
+	if after := retryAfter(err, status); after > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))))
+	}
 }
 
 // mayLog reports whether a refusal gets an audit entry, and how many of its

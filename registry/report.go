@@ -80,9 +80,13 @@ func (s *Server) reportLast(ctx context.Context, r reporter) {
 }
 
 // report is [reporter.report]; a panic costs one report.
-func (s *Server) report(ctx context.Context, r *reporter) (err error) {
-	defer s.caught(ctx, inReporter)
-	return r.report(ctx)
+func (s *Server) report(ctx context.Context, r *reporter) error {
+	err := errors.New("a bug ended the report") // unless it returns
+	func() {
+		defer s.caught(ctx, inReporter)
+		err = r.report(ctx)
+	}()
+	return err
 }
 
 // logReport says why a head was not reported, and loudly if this identity has
@@ -155,7 +159,7 @@ func (r *reporter) report(ctx context.Context) error {
 			return nil
 		}
 	}
-	return nil
+	return errors.New("other reports of this identity came between, twice")
 }
 
 // exchange is [authority.post], after which the mark is checked: the catalog

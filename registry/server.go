@@ -44,18 +44,19 @@ func http2Limits() *http.HTTP2Config {
 
 // A Server answers the nodes of its networks. It is safe for concurrent use.
 type Server struct {
-	cfg     Config
-	tenants tenants
-	limiter *connlimit.Limiter
-	conns   *conns
-	unsent  *unsent
-	calls   *underWay
-	budgets *budgets
-	actors  *audit.Budgets // of the audit log
-	metrics *metrics
-	routes  http.Handler
-	panics  panics
-	stopped atomic.Bool // nobody is let in any more
+	cfg      Config
+	tenants  tenants
+	limiter  *connlimit.Limiter
+	conns    *conns
+	unsent   *unsent
+	calls    *underWay
+	refusals *underWay // of requests beyond what an identity may ask
+	budgets  *budgets
+	actors   *audit.Budgets // of the audit log
+	metrics  *metrics
+	routes   http.Handler
+	panics   panics
+	stopped  atomic.Bool // nobody is let in any more
 }
 
 // New checks the configuration and returns a server. It does no I/O. Networks
@@ -74,7 +75,7 @@ func New(cfg Config) (*Server, error) {
 		limiter: connlimit.New(cfg.Connections),
 		conns:   newConns(cfg.ConnectionsPerIdentity),
 		unsent:  newUnsent(cfg.UnsentBytes),
-		calls:   newUnderWay(),
+		calls:   newUnderWay(), refusals: newUnderWay(),
 		budgets: newBudgets(cfg.ReadRate, cfg.ReadBurst),
 		actors:  audit.NewBudgets(),
 	}
@@ -107,7 +108,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	stopping := context.AfterFunc(ctx, func() { s.stopped.Store(true) })
 	defer stopping()
 	defer s.stopped.Store(true)
-	return run(ctx, server, serve, "serving the registry")
+	return s.run(ctx, server, serve)
 }
 
 func (s *Server) httpServer(h http.Handler) *http.Server {
@@ -125,21 +126,17 @@ func (s *Server) httpServer(h http.Handler) *http.Server {
 }
 
 // run serves until ctx ends or serving fails.
-func run(ctx context.Context, server *http.Server, serve func() error, what string) error {
+func (s *Server) run(ctx context.Context, server *http.Server, serve func() error) error {
 	failed := make(chan error, 1)
 	go func() { failed <- serve() }()
 	select {
 	case err := <-failed:
-		return fmt.Errorf("%s: %w", what, err)
+		return fmt.Errorf("serving the registry: %w", err)
 	case <-ctx.Done():
 	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
-	defer cancel()
-	if err := server.Shutdown(drain); err != nil {
-		_ = server.Close() // who is still there has had its time
-	}
+	s.limiter.Stop(ctx, server, drainTimeout)
 	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("%s: %w", what, err)
+		return fmt.Errorf("serving the registry: %w", err)
 	}
 	return nil
 }

@@ -2,10 +2,11 @@ package registry_test
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/neurons-me/netget/identity"
 	"github.com/neurons-me/netget/registry"
@@ -13,42 +14,59 @@ import (
 
 // A wait is a response under way, as [waits] knows it.
 type wait struct {
-	owner int
-	parts [][]byte
-	done  func()
+	owner  int
+	parts  [][]byte
+	weight float64 // as of the last weighing
+	done   func()
 }
 
 // waits are all of them, the oldest first: the rule about what ends, done in the
 // simplest way.
 type waits []*wait
 
-// responses returns how many hold each part.
-func (ws waits) responses() map[*byte]int {
-	of := map[*byte]int{}
+// bytes returns what all of them keep.
+func (ws waits) bytes() (sum int64) {
+	seen := map[*byte]bool{}
 	for _, w := range ws {
 		for _, part := range w.parts {
-			if len(part) > 0 {
-				of[&part[0]]++
-			}
-		}
-	}
-	return of
-}
-
-// weight returns what those of an owner keep, of each part their share; -1: of all.
-func (ws waits) weight(owner int) (sum float64) {
-	of := ws.responses()
-	for _, w := range ws {
-		for _, part := range w.parts {
-			if (owner < 0 || w.owner == owner) && len(part) > 0 {
-				sum += float64(len(part)) / float64(of[&part[0]])
+			if len(part) > 0 && !seen[&part[0]] {
+				seen[&part[0]] = true
+				sum += int64(len(part))
 			}
 		}
 	}
 	return sum
 }
 
-func (ws waits) bytes() int64 { return int64(math.Round(ws.weight(-1))) }
+// weigh gives each what it keeps, of each part its share.
+func (ws waits) weigh() {
+	responses := map[*byte]int{}
+	for _, w := range ws {
+		for _, part := range w.parts {
+			if len(part) > 0 {
+				responses[&part[0]]++
+			}
+		}
+	}
+	for _, w := range ws {
+		w.weight = 0
+		for _, part := range w.parts {
+			if len(part) > 0 {
+				w.weight += float64(len(part)) / float64(responses[&part[0]])
+			}
+		}
+	}
+}
+
+// weight returns what those of an owner weigh.
+func (ws waits) weight(owner int) (sum float64) {
+	for _, w := range ws {
+		if w.owner == owner {
+			sum += w.weight
+		}
+	}
+	return sum
+}
 
 // mayEnd reports whether w is what ends next: the oldest of an owner who weighs
 // most, of those who have another than the newest.
@@ -104,6 +122,7 @@ func TestWhoWeighsMostEndsFirst(t *testing.T) {
 		}
 		w := &wait{owner: random.IntN(owners), parts: [][]byte{shared[random.IntN(len(shared))], nil, make([]byte, 1+random.IntN(50))}}
 		all = append(all, w)
+		all.weigh()
 		w.done = u.Begin(ids[w.owner], w.parts, func() {
 			ended++
 			if all.bytes() <= most || !all.mayEnd(w) {
@@ -145,6 +164,35 @@ func TestWhoSharesAnAnswerEndsLast(t *testing.T) {
 	if want := greedy*4 - 10; cut != want {
 		t.Errorf("%d of the others were cut, want %d", cut, want)
 	}
+}
+
+// What nobody asks for any more weighs in full on everyone who keeps it alive: so
+// many who stall on the same old answers end before those who read new ones.
+func TestWhoKeepsOldAnswersAliveTogetherEndsFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const together, old, most = 48, 10, 256
+		ids := clients(t, together+2)
+		u := registry.NewUnsent(most)
+		bodies := make([][]byte, old)
+		cut := 0
+		for i := range bodies {
+			bodies[i] = make([]byte, 24)
+			for _, id := range ids[:together] {
+				u.Begin(id, [][]byte{bodies[i]}, func() { cut++ })
+			}
+		}
+		time.Sleep(time.Minute)
+		fine := func() { t.Error("a reader of a new answer was cut") }
+		for _, id := range ids[together:] { // two who read one answer slowly, and others beside it
+			defer u.Begin(id, [][]byte{make([]byte, 40)}, fine)()
+			for range 10 {
+				u.Begin(id, [][]byte{make([]byte, 20)}, fine)()
+			}
+		}
+		if cut < together {
+			t.Errorf("%d of those who keep old answers alive were cut", cut)
+		}
+	})
 }
 
 // BenchmarkUnsentAboveTheLimit is one response more where 10,000 of other bodies

@@ -63,7 +63,7 @@ type Limiter struct {
 	refused  [reasons]atomic.Int64
 
 	mu     sync.Mutex
-	open   int                                      // guarded by mu
+	open   map[*Place]struct{}                      // guarded by mu
 	idle   list.List                                // guarded by mu; *Place of the open ones that nothing keeps, the longest first
 	held   int                                      // guarded by mu; places that are held
 	counts map[netip.Addr]int                       // guarded by mu; open ones by address
@@ -103,14 +103,14 @@ func Reasons() []Reason { return []Reason{Full, Displaced, PerAddress, TooFast} 
 
 // New returns a limiter; limits that are not positive let nobody in.
 func New(l Limits) *Limiter {
-	return &Limiter{limits: l, patience: patience, counts: map[netip.Addr]int{}, rates: recent.New[netip.Addr, *rate.Limiter](maxAddresses)}
+	return &Limiter{limits: l, patience: patience, open: map[*Place]struct{}{}, counts: map[netip.Addr]int{}, rates: recent.New[netip.Addr, *rate.Limiter](maxAddresses)}
 }
 
 // Open returns how many connections are open.
 func (l *Limiter) Open() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.open
+	return len(l.open)
 }
 
 // Refused returns how many connections were closed for a reason.
@@ -154,13 +154,13 @@ func (l *Limiter) enter(p *Place, exempt bool) (displaced *Place, why Reason) {
 	case !l.limiter(p.addr).Allow():
 		return nil, TooFast
 	}
-	if l.open >= l.limits.Most {
+	if len(l.open) >= l.limits.Most {
 		if displaced = l.longest(); displaced == nil {
 			return nil, Full
 		}
 		displaced.leave()
 	}
-	l.open++
+	l.open[p] = struct{}{}
 	l.counts[p.addr]++
 	p.settle()
 	return displaced, 0

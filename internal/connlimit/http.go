@@ -2,9 +2,35 @@ package connlimit
 
 import (
 	"context"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
+	"time"
 )
+
+// Stop lets the requests of a server finish for at most d, and ends the
+// connections that are left then; l let them in. Shutdown and Close of
+// [http.Server] say goodbye on one connection after the other, which takes 5 s
+// for each whose peer does not read: so they end below TLS.
+func (l *Limiter) Stop(ctx context.Context, server *http.Server, d time.Duration) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d)
+	defer cancel()
+	defer context.AfterFunc(ctx, l.endAll)()
+	if err := server.Shutdown(ctx); err != nil {
+		_ = server.Close() // who is still there has had its time
+	}
+}
+
+// endAll ends every connection.
+func (l *Limiter) endAll() {
+	l.mu.Lock()
+	places := slices.Collect(maps.Keys(l.open))
+	l.mu.Unlock()
+	for _, p := range places {
+		p.end()
+	}
+}
 
 type placeKey struct{}
 

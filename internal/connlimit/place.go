@@ -100,7 +100,7 @@ func (p *Place) leave() {
 	}
 	p.settle()
 	l := p.limiter
-	l.open--
+	delete(l.open, p)
 	if l.counts[p.addr]--; l.counts[p.addr] == 0 {
 		delete(l.counts, p.addr)
 	}

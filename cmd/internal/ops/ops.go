@@ -112,30 +112,23 @@ func (s *Server) Run(ctx context.Context, ready http.Handler, metrics prometheus
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: 16 << 10,
 	}
+	limiter := connlimit.New(connections())
 	var drained sync.WaitGroup
 	served := make(chan struct{})
 	drained.Go(func() {
 		select {
 		case <-ctx.Done():
-			drain(context.WithoutCancel(ctx), server)
+			limiter.Stop(ctx, server, drainTimeout)
 		case <-served:
 		}
 	})
-	err := server.Serve(connlimit.New(connections()).Listener(s.listener))
+	err := server.Serve(limiter.Listener(s.listener))
 	close(served)
 	drained.Wait()
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return fmt.Errorf("serving the operations port: %w", err)
-}
-
-func drain(ctx context.Context, server *http.Server) {
-	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
-	defer cancel()
-	if server.Shutdown(ctx) != nil {
-		_ = server.Close() // who is still there has had its time
-	}
 }
 
 func handler(ready http.Handler, metrics prometheus.Gatherer) http.Handler {
