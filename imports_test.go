@@ -37,6 +37,7 @@ func rooms() map[string][]string {
 		"internal/connlimit": {"internal/recent"},
 		"internal/recent":    {},
 		"internal/testca":    {"identity"},
+		"internal/testdrill": {},
 		"internal/testhttp":  {},
 		"internal/testpath":  {},
 		"internal/testpg":    {"internal/database"},

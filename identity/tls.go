@@ -39,6 +39,28 @@ func ClientTLS(src *Source, now func() time.Time) *tls.Config {
 	return c
 }
 
+// NodeTLS returns the configuration of a caller that trusts one server only: a
+// node of the caller's network that proves to be want. The caller shows its own
+// certificate to a server that asks for one.
+func NodeTLS(src *Source, want NodeID, now func() time.Time) *tls.Config {
+	c := baseTLS()
+	c.ServerName = want.Label() + "." + want.Service() + "." + want.TrustDomain().String()
+	c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		return src.Identity().Credential.TLS(), nil
+	}
+	verifyConnection(c, func(state tls.ConnectionState) error {
+		cert, err := VerifyPeer(state, src.Identity().Bundle, ServerUse, now())
+		if err != nil {
+			return err
+		}
+		if cert.ID() != want {
+			return Refuse(Binding, "%s answers, not %s", cert.ID(), want)
+		}
+		return nil
+	})
+	return c
+}
+
 // AuthorityTLS returns the configuration of whoever calls the authority of the
 // network of b. The client certificate is asked for at each handshake;
 // credential may return nil for none.

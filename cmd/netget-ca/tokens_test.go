@@ -4,18 +4,14 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/internal/testdrill"
 )
-
-// drillVar makes the drill as large as docs/performance.md says, when it is
-// "full". Otherwise it is small enough to run with every other test.
-const drillVar = "NETGET_DRILL"
 
 // tokenSizes are how often one token is used at once, how often that is tried,
 // and how many forged tokens come.
@@ -23,15 +19,10 @@ type tokenSizes struct{ uses, rounds, forged int }
 
 func tokenSizesOf(t *testing.T) tokenSizes {
 	t.Helper()
-	switch value := os.Getenv(drillVar); value {
-	case "":
-		return tokenSizes{uses: 10, rounds: 2, forged: 60}
-	case "full":
+	if testdrill.Full(t) {
 		return tokenSizes{uses: 200, rounds: 20, forged: 10_000}
-	default:
-		t.Fatalf("%s is %q, want full", drillVar, value)
-		return tokenSizes{}
 	}
+	return tokenSizes{uses: 10, rounds: 2, forged: 60}
 }
 
 // TestOneTokenGivesOneCertificate has one join token used many times at once,
@@ -54,8 +45,8 @@ func TestOneTokenGivesOneCertificate(t *testing.T) {
 			t.Errorf("round %d: the inventory has %d certificates of %s, want 1", round, got, node)
 		}
 	}
-	say(t, "%s: %d rounds of %d uses of one token at once: one certificate each (limit 1), all others denied; a round took %s at most",
-		verdict(t), sizes.rounds, sizes.uses, took.Round(time.Millisecond))
+	testdrill.Say(t, "%s: %d rounds of %d uses of one token at once: one certificate each (limit 1), all others denied; a round took %s at most",
+		testdrill.Verdict(!t.Failed()), sizes.rounds, sizes.uses, took.Round(time.Millisecond))
 }
 
 // TestForgedTokensLeaveNoTrace sends forged tokens of every kind. Each is
@@ -78,8 +69,8 @@ func TestForgedTokensLeaveNoTrace(t *testing.T) {
 	if judged+busy != sizes.forged || judged == 0 {
 		t.Errorf("%d of %d tokens were judged, %d refused unjudged", judged, sizes.forged, busy)
 	}
-	say(t, "%s: %d forged tokens of %d kinds, %d judged and each refused with its class, %d refused unjudged (429) in %s; %d rows and %d files of the authority unchanged",
-		verdict(t), sizes.forged, len(forgers), judged, busy, took.Round(time.Millisecond), len(rows), len(files))
+	testdrill.Say(t, "%s: %d forged tokens of %d kinds, %d judged and each refused with its class, %d refused unjudged (429) in %s; %d rows and %d files of the authority unchanged",
+		testdrill.Verdict(!t.Failed()), sizes.forged, len(forgers), judged, busy, took.Round(time.Millisecond), len(rows), len(files))
 }
 
 // race uses a token many times at once and counts what came of it.
@@ -173,20 +164,4 @@ func outcomeOf(resp *http.Response, body []byte) string {
 		return "certificate"
 	}
 	return string(identity.ParseProblem(resp.StatusCode, resp.Header, body).Code)
-}
-
-// say adds a line to the report of a drill, which go test shows with -v.
-func say(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if _, err := fmt.Fprintf(t.Output(), format+"\n", args...); err != nil {
-		t.Error(err)
-	}
-}
-
-func verdict(t *testing.T) string {
-	t.Helper()
-	if t.Failed() {
-		return "FAIL"
-	}
-	return "PASS"
 }
