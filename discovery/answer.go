@@ -50,6 +50,11 @@ type AnswerRecord struct {
 	Status    Status          `json:"status"`
 	Since     int64           `json:"since"`
 	Heartbeat json.RawMessage `json:"heartbeat,omitempty"` // an [identity.Beat]; none before the first
+
+	// The registry's word, which nothing proves: why the status is not up, and
+	// whether heartbeats and probes contradict each other.
+	Reason   string `json:"reason,omitempty"`
+	Disputed bool   `json:"disputed,omitempty"`
 }
 
 // A Refresh renews an [Answer] of the same value: a new head, newer heartbeats.

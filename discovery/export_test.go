@@ -26,3 +26,6 @@ func OpenBeat(o *Opener, doc []byte, s *identity.Statement, receipt bool, ask As
 
 // ParseLink reads a proof between two versions.
 func ParseLink(doc []byte) ([]identity.Hash, error) { return parseLink(doc) }
+
+// ParseEvents reads the reply to a question for events.
+func ParseEvents(doc []byte, after int64) (*EventsPage, error) { return parseEvents(doc, after) }

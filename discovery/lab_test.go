@@ -61,6 +61,10 @@ type dbNode struct {
 	signed *identity.Statement
 	chain  *identity.Chain
 	beat   identity.Beat
+
+	status   discovery.Status // 0: up
+	reason   string           // hints
+	disputed bool
 }
 
 // newNode returns a node with a record of an hour.
@@ -100,6 +104,7 @@ type lab struct {
 	edit     func(path string, from int64, doc []byte) (status int, body []byte) // nil: honest
 	header   http.Header                                                         // sent with every reply
 	requests []string
+	prefer   string // of the last request
 }
 
 func newLab(ca *testca.Authority, c *clock, name string) *lab {
@@ -138,7 +143,7 @@ func (l *lab) version() {
 func (l *lab) listed() []discovery.Listed {
 	var out []discovery.Listed
 	for _, n := range l.nodes {
-		out = append(out, discovery.Listed{Record: n.signed, Status: discovery.Up, Since: start.Unix()})
+		out = append(out, discovery.Listed{Record: n.signed, Status: max(discovery.Up, n.status), Since: start.Unix()})
 	}
 	return out
 }
@@ -183,7 +188,10 @@ func (l *lab) answer(version, from int64) []byte {
 		a.Issuers = append(a.Issuers, l.ca.NodeIssuer.Raw)
 		for _, r := range s.Records() {
 			n := l.nodes[r.Record.Node()]
-			a.Records = append(a.Records, discovery.AnswerRecord{Record: r.Record.Token(), Status: r.Status, Since: r.Since, Heartbeat: discovery.EncodeBeat(n.beat)})
+			a.Records = append(a.Records, discovery.AnswerRecord{
+				Record: r.Record.Token(), Status: r.Status, Since: r.Since, Heartbeat: discovery.EncodeBeat(n.beat),
+				Reason: n.reason, Disputed: n.disputed,
+			})
 			a.Certificates = append(a.Certificates, r.Record.Certificate().Leaf().Raw)
 		}
 	}
@@ -230,6 +238,7 @@ func (l *lab) handle(w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.requests = append(l.requests, r.URL.String())
+	l.prefer = r.Header.Get("Prefer")
 	from, _ := strconv.ParseInt(r.URL.Query().Get("from"), 10, 64)
 	contentType, body := l.reply(r.URL.Path, r.URL.Query(), from)
 	status := http.StatusOK

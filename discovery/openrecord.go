@@ -14,6 +14,22 @@ type entry struct {
 	opened *opened
 	status Status
 	since  int64
+	hints
+}
+
+// hints are what a registry says of a record and nothing proves.
+type hints struct {
+	reason   string // a word; "" for none
+	disputed bool
+}
+
+// hints returns what can be shown of those of a record.
+func (r AnswerRecord) hints() hints {
+	h := hints{disputed: r.Disputed}
+	if isReason(r.Reason) {
+		h.reason = r.Reason
+	}
+	return h
 }
 
 func (e entry) statement() *identity.Statement { return e.opened.statement }
@@ -37,7 +53,7 @@ func (o *Opener) openRecords(a Answer, service string) ([]entry, error) {
 		if got := known.statement.Node().Service(); got != service {
 			return nil, identity.Refuse(identity.Binding, "a record of %q in the answer about %q", got, service)
 		}
-		entries = append(entries, entry{known, r.Status, r.Since})
+		entries = append(entries, entry{known, r.Status, r.Since, r.hints()})
 	}
 	return entries, nil
 }

@@ -133,6 +133,18 @@ func (c *Client) Beat(ctx context.Context, r *Remote, s *identity.Statement, b i
 	if err != nil {
 		return nil, err
 	}
+	got, err := c.unsigned(ctx, r, func(from url.Values) (*reply, error) {
+		return r.do(ctx, q.method, q.path, from, q.contentType, q.body)
+	})
+	if err != nil {
+		return nil, c.superseded(s.Node(), err)
+	}
+	return readBeat(got.body, s)
+}
+
+// unsigned asks for what comes without a head, a registry's word alone: only who
+// says it is checked.
+func (c *Client) unsigned(ctx context.Context, r *Remote, ask func(from url.Values) (*reply, error)) (*reply, error) {
 	peer, err := r.Peer(ctx)
 	if err != nil {
 		return nil, err
@@ -141,14 +153,14 @@ func (c *Client) Beat(ctx context.Context, r *Remote, s *identity.Statement, b i
 		return nil, identity.Refuse(identity.Binding, "%s is not one of the registries that the authority named", peer)
 	}
 	from := Ask{Mark: c.cfg.Marks.Registry(peer)}.from()
-	got, err := r.do(ctx, q.method, q.path, url.Values{"from": {strconv.FormatInt(from, 10)}}, q.contentType, q.body)
+	got, err := ask(url.Values{"from": {strconv.FormatInt(from, 10)}})
 	if err != nil {
-		return nil, c.superseded(s.Node(), err)
+		return nil, err
 	}
 	if got.peer != peer {
 		return nil, identity.Refuse(identity.Unavailable, "%s answered in place of %s", got.peer, peer)
 	}
-	return readBeat(got.body, s)
+	return got, nil
 }
 
 // readBeat reads the reply to a heartbeat, the registry's word.

@@ -137,7 +137,6 @@ func (r *Remote) client() *http.Client {
 			DialTLSContext:         r.dial,
 			MaxIdleConnsPerHost:    4,
 			IdleConnTimeout:        idleTimeout,
-			ResponseHeaderTimeout:  requestTimeout,
 			MaxResponseHeaderBytes: 64 << 10,
 		}
 	}
@@ -218,8 +217,29 @@ func (r *Remote) dropSpare() {
 // do sends one request and reads the reply. A status from 400 on is an
 // [*identity.ProblemError], returned beside the reply.
 func (r *Remote) do(ctx context.Context, method, path string, query url.Values, contentType string, body []byte) (*reply, error) {
+	header := http.Header{}
+	if contentType != "" {
+		header.Set("Content-Type", contentType)
+	}
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
+	return r.send(ctx, method, path, query, header, body)
+}
+
+// await is a GET by [Remote.do] that the registry may hold back for so long, in
+// whole seconds.
+func (r *Remote) await(ctx context.Context, path string, query url.Values, wait time.Duration) (*reply, error) {
+	header := http.Header{}
+	if seconds := int64(wait / time.Second); seconds > 0 {
+		header.Set("Prefer", "wait="+strconv.FormatInt(seconds, 10)) // RFC 7240 section 4.3
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait+requestTimeout)
+	defer cancel()
+	return r.send(ctx, http.MethodGet, path, query, header, nil)
+}
+
+// send sends one request, which ends with ctx.
+func (r *Remote) send(ctx context.Context, method, path string, query url.Values, header http.Header, body []byte) (*reply, error) {
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: r.checkKept})
 	target := r.url + path
 	if len(query) != 0 {
@@ -230,9 +250,7 @@ func (r *Remote) do(ctx context.Context, method, path string, query url.Values, 
 		return nil, err
 	}
 	req.Host = r.source.Identity().Bundle.TrustDomain().RegistryName()
-	if contentType != "" {
-		req.Header.Set("Content-Type", contentType)
-	}
+	req.Header = header
 	resp, err := r.client().Do(req)
 	if err != nil {
 		return nil, err

@@ -48,6 +48,8 @@ type Service struct {
 	records      []Listed
 	recordLeaves [][32]byte
 	statusLeaves [][32]byte
+	recordTree   translog.Tree // over recordLeaves
+	statusTree   translog.Tree // over statusLeaves
 	sum          ServiceSum
 }
 
@@ -123,7 +125,8 @@ func (s *Service) add(l Listed) {
 }
 
 func (s *Service) summarise() {
-	s.sum = ServiceSum{s.name, int64(len(s.records)), translog.TreeRoot(s.recordLeaves), translog.TreeRoot(s.statusLeaves)}
+	s.recordTree, s.statusTree = translog.NewTree(s.recordLeaves), translog.NewTree(s.statusLeaves)
+	s.sum = ServiceSum{s.name, int64(len(s.records)), s.recordTree.Root(), s.statusTree.Root()}
 }
 
 // Name returns the service's name.
@@ -149,11 +152,11 @@ func (s *Service) Index(node identity.NodeID) (int, bool) {
 // Paths returns the proofs that the record at index is among the service's
 // records, and its status among the statuses.
 func (s *Service) Paths(index int) (record, status []identity.Hash, err error) {
-	r, err := translog.Path(s.recordLeaves, index)
+	r, err := s.recordTree.Path(index)
 	if err != nil {
 		return nil, nil, err
 	}
-	st, err := translog.Path(s.statusLeaves, index)
+	st, err := s.statusTree.Path(index)
 	return hashes(r), hashes(st), err
 }
 

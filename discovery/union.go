@@ -60,7 +60,7 @@ func join(service string, views []answeredView, now time.Time) *Found {
 		for _, n := range v.view.Nodes {
 			if have, ok := nodes[n.Record.Node]; ok {
 				if have.equivocates(n) {
-					out[n.Record.Node] = LeftOut{ID: n.Record.Node, Code: identity.Equivocation, epoch: n.Record.Epoch, sequence: n.Record.Sequence}
+					out[n.Record.Node] = LeftOut{ID: n.Record.Node, Code: identity.Equivocation, epoch: n.Record.Epoch, sequence: n.Record.Sequence, iat: max(have.Record.IAT, n.Record.IAT)}
 				}
 				n = have.join(n, now)
 			}
@@ -96,13 +96,13 @@ func (n Node) join(o Node, now time.Time) Node {
 	case order < 0:
 		return o
 	case o.Status < n.Status: // up is best
-		n.Status, n.Since = o.Status, o.Since
+		n.Status, n.Since, n.Cause = o.Status, o.Since, o.Cause
 	}
 	if o.Beat.K > n.Beat.K {
 		n.Beat = o.Beat
 	}
-	n.Live = now.Unix() < n.Record.LiveUntil(n.Beat.K)
-	n.Disputed = n.Status == Up && !n.Live
+	n.hinted = n.hinted || o.hinted
+	n.conclude(now)
 	return n
 }
 

@@ -30,7 +30,10 @@ type Node struct {
 	Since    int64
 	Beat     identity.Beat // the greatest token that verified
 	Live     bool          // the node itself proved recently that it lives
-	Disputed bool          // up, says the registry, but not live
+	Disputed bool          // up, says the registry, but not live; or the registry says so
+	Cause    string        // the registry's unproven word for why the status is not up; "" for none
+
+	hinted bool // the registry says that it is disputed
 }
 
 // A LeftOut is a record that was left out of an answer which stands otherwise.
@@ -41,8 +44,11 @@ type LeftOut struct {
 	// (epoch, sequence), as far as they are at hand.
 	Evidence []string
 
-	epoch, sequence int64
+	epoch, sequence, iat int64
 }
+
+// Place returns where the record stands in the node's order, and its iat.
+func (l LeftOut) Place() (epoch, sequence, iat int64) { return l.epoch, l.sequence, l.iat }
 
 // Active reports whether the node may be used: it wants to be, the registry
 // has not found it down, and it is live.
@@ -57,7 +63,7 @@ func (n Node) Reason() string {
 		return "draining"
 	case n.Status == Down:
 		return "down"
-	case n.Disputed:
+	case n.Status == Up && !n.Live:
 		return "disputed"
 	case !n.Live:
 		return "not-live"
@@ -82,7 +88,7 @@ func (o *Opener) judge(v *View, beats []json.RawMessage, ask Ask) {
 			v.marks[s.Node()] = mark
 		}
 		if err != nil {
-			v.LeftOut = append(v.LeftOut, LeftOut{ID: s.Node(), Code: identity.CodeOf(err), Evidence: []string{s.Token()}, epoch: s.Epoch(), sequence: s.Sequence()})
+			v.LeftOut = append(v.LeftOut, LeftOut{ID: s.Node(), Code: identity.CodeOf(err), Evidence: []string{s.Token()}, epoch: s.Epoch(), sequence: s.Sequence(), iat: s.IssuedAt()})
 			continue
 		}
 		v.Nodes = append(v.Nodes, o.node(e, beats[i], ask.Now, &budget)) //nolint:gosec // one for each entry, see the callers
@@ -103,11 +109,16 @@ func (o *Opener) checkUsable(s *identity.Statement, now time.Time) error {
 // node is step 9: what the heartbeat proves. A bad one proves nothing.
 func (o *Opener) node(e entry, heartbeat json.RawMessage, now time.Time, budget *int64) Node {
 	r, _ := e.statement().Record()
-	n := Node{Record: r, RID: e.statement().RID(), Status: e.status, Since: e.since}
+	n := Node{Record: r, RID: e.statement().RID(), Status: e.status, Since: e.since, Cause: e.reason, hinted: e.disputed}
 	n.Beat = e.opened.take(r, heartbeat, now, budget)
-	n.Live = now.Unix() < r.LiveUntil(n.Beat.K)
-	n.Disputed = n.Status == Up && !n.Live
+	n.conclude(now)
 	return n
+}
+
+// conclude says what follows at a moment from token, status and hints.
+func (n *Node) conclude(now time.Time) {
+	n.Live = now.Unix() < n.Record.LiveUntil(n.Beat.K)
+	n.Disputed = n.hinted || n.Status == Up && !n.Live
 }
 
 // take verifies a heartbeat against the greatest that is known of the record,

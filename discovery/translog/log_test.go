@@ -48,7 +48,7 @@ func TestRootsAreThoseOfCertificateTransparency(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tree, naive := translog.TreeRoot(hashes), naiveRoot(hashes)
+		tree, naive := translog.NewTree(hashes).Root(), naiveRoot(hashes)
 		for name, got := range map[string]hash{"log": root, "tree": tree, "naive": naive} {
 			if hex.EncodeToString(got[:]) != roots[i] {
 				t.Errorf("%s of %d leaves: got root %x, want %s", name, i+1, got, roots[i])
@@ -63,7 +63,7 @@ func TestEmptyTree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tree := translog.TreeRoot(nil)
+	tree := translog.NewTree(nil).Root()
 	if hex.EncodeToString(root[:]) != want || hex.EncodeToString(tree[:]) != want {
 		t.Errorf("got roots %x, %x, want %s", root, tree, want)
 	}
@@ -197,7 +197,7 @@ func TestTwoLogsGrowFromOne(t *testing.T) {
 			log    translog.Log
 			leaves []hash
 		}{{log, leaves}, {left, leftLeaves}, {right, rightLeaves}} {
-			if got, want := must(c.log.Root(c.log.Size())), translog.TreeRoot(c.leaves); got != want {
+			if got, want := must(c.log.Root(c.log.Size())), translog.NewTree(c.leaves).Root(); got != want {
 				t.Fatalf("got root %x, want %x", got, want)
 			}
 		}

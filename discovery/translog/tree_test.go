@@ -15,12 +15,12 @@ func TestTreeAgreesWithTheRFC(t *testing.T) {
 	for size := range len(all) + 1 {
 		leaves := all[:size]
 		before := slices.Clone(leaves)
-		root := translog.TreeRoot(leaves)
+		root := translog.NewTree(leaves).Root()
 		if want := naiveRoot(leaves); root != want {
 			t.Fatalf("size %d: got root %x, want %x", size, root, want)
 		}
 		for i := range leaves {
-			path := must(translog.Path(leaves, i))
+			path := must(translog.NewTree(leaves).Path(i))
 			if diff := cmp.Diff(naivePath(i, leaves), path); diff != "" {
 				t.Fatalf("path of %d at %d: %s", i, size, diff)
 			}
@@ -37,22 +37,22 @@ func TestTreeAgreesWithTheRFC(t *testing.T) {
 func TestPathRefusesIndexesOutsideOfTheTree(t *testing.T) {
 	leaves, _, _ := numbered(3)
 	for _, index := range []int{-1 << 63, -1, 3, 1<<63 - 1} {
-		if _, err := translog.Path(leaves, index); err == nil {
+		if _, err := translog.NewTree(leaves).Path(index); err == nil {
 			t.Errorf("path of leaf %d given", index)
 		}
 	}
-	if _, err := translog.Path(nil, 0); err == nil {
+	if _, err := translog.NewTree(nil).Path(0); err == nil {
 		t.Error("path in the empty tree given")
 	}
 }
 
-func BenchmarkTreeRoot(b *testing.B) {
+func BenchmarkTree(b *testing.B) {
 	for _, size := range []int{100, 20_000} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			leaves, _, _ := numbered(size)
 			b.ReportAllocs()
 			for b.Loop() {
-				translog.TreeRoot(leaves)
+				translog.NewTree(leaves).Root()
 			}
 		})
 	}
