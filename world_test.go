@@ -214,7 +214,7 @@ func (r *registryNode) listed(id identity.NodeID) *identity.Statement {
 // signed it would.
 func (r *registryNode) submit(t *testing.T, s *identity.Statement) {
 	t.Helper()
-	if _, err := r.catalog.Submit(t.Context(), s.Token(), s.Certificate()); err != nil {
+	if _, err := r.catalog.Submit(t.Context(), s.Token(), catalog.Peer{Certificate: s.Certificate()}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -137,7 +137,7 @@ func FuzzRequest(f *testing.F) {
 	get := func(target string, header ...string) {
 		f.Add([]byte("GET " + target + " HTTP/1.1\r\nHost: registry.production.netget.internal\r\n" + strings.Join(header, "\r\n") + "\r\n\r\n"))
 	}
-	for _, path := range []string{"", "/", "/v1/services", "/v1/services/databaseservice", "/v1/services/none", "/v1/services/databaseservice/db-1", "/v1/head", "/v1/bundle", "/openapi.yaml", "/v1//head", "/v1/%2e%2e/v1/head", "/V1/head", "/v1/services/%00", "/v1/services/a%2fb"} {
+	for _, path := range []string{"", "/", "/v1/services", "/v1/services/databaseservice", "/v1/services/none", "/v1/services/databaseservice/db-1", "/v1/head", "/v1/events", "/v1/events?service=databaseservice&node=db-1", "/v1/bundle", "/openapi.yaml", "/v1//head", "/v1/%2e%2e/v1/head", "/V1/head", "/v1/services/%00", "/v1/services/a%2fb"} {
 		for _, query := range []string{"", "?from=0", "?from=1", "?from=99", "?from=01", "?from=1&from=1", "?from=-1", "?from=9007199254740992", "?known=", "?known=" + identity.Hash{1}.String(), "?format=spiffe", "?%zz", "?;", "?from=1;x"} {
 			get(path + query)
 		}

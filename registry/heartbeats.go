@@ -36,8 +36,8 @@ func (s *Server) postHeartbeat(c *call) error {
 	if err != nil {
 		return err
 	}
-	var req beatRequest
-	if err := identity.UnmarshalStrict(body, &req); err != nil {
+	req, err := parseBeat(body)
+	if err != nil {
 		return err
 	}
 	if req.RID.IsZero() || req.K == nil || req.Token.IsZero() {
@@ -46,7 +46,7 @@ func (s *Server) postHeartbeat(c *call) error {
 	if _, err := c.snapshot(); err != nil {
 		return err
 	}
-	out, err := c.network.catalog.Beat(c.r.Context(), c.caller.cert, req.RID, identity.Beat{K: *req.K, Token: req.Token})
+	out, err := c.network.catalog.Beat(c.r.Context(), c.peer(), req.RID, identity.Beat{K: *req.K, Token: req.Token})
 	if identity.CodeOf(err) == identity.BadSignature {
 		c.w.Header().Set("Connection", "close") // somebody is guessing
 	}
@@ -55,29 +55,21 @@ func (s *Server) postHeartbeat(c *call) error {
 	}
 	reply := beatReply{RID: out.RID, Status: out.Status, Time: out.Time, Version: out.Snapshot.Head().Version, Late: out.Late}
 	if req.Receipt {
-		if reply.Receipt, err = out.Snapshot.Receipt(c.caller.id(), c.from, out.Time, nil); err != nil {
+		if reply.Receipt, err = out.Snapshot.Receipt(c.caller.id(), c.from, out.Time, c.network.catalog.Notes(c.caller.id())); err != nil {
 			return err
 		}
 	}
-	return c.sendJSON(http.StatusOK, jsonType, reply)
+	text, err := reply.encode()
+	if err != nil {
+		return err
+	}
+	return c.send(http.StatusOK, jsonType, text)
 }
 
 // beatInterval returns how often the node's listed record promises a token.
-func beatInterval(snap *catalog.Snapshot, node identity.NodeID) time.Duration {
-	if snap == nil {
-		return unknownInterval
+func beatInterval(c *catalog.Catalog, node identity.NodeID) time.Duration {
+	if interval, ok := c.Interval(node); ok {
+		return interval
 	}
-	service := snap.Service(node.Service())
-	if service == nil {
-		return unknownInterval
-	}
-	i, found := service.Index(node)
-	if !found {
-		return unknownInterval
-	}
-	r, ok := service.Records()[i].Record.Record()
-	if !ok {
-		return unknownInterval
-	}
-	return time.Duration(r.Heartbeat.Interval) * time.Second
+	return unknownInterval
 }

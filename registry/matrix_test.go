@@ -50,6 +50,10 @@ func matrix() []row {
 	alien, role := outcome{http.StatusForbidden, identity.Binding}, outcome{http.StatusForbidden, identity.Denied}
 	lost, past := outcome{http.StatusNotFound, identity.NotFound}, outcome{http.StatusConflict, identity.Superseded}
 	member := []outcome{none, shut, shut, shut, shut, gone, shut, shut, shut, fine, fine, fine, fine, fine, fine}
+	told := slices.Clone(member)
+	told[9] = role // a client
+	theirs := slices.Clone(told)
+	theirs[11], theirs[12], theirs[13] = role, role, role // not the node itself
 	return []row{
 		{"POST /v1/records", "a record of the node", []outcome{none, shut, shut, shut, shut, gone, shut, shut, shut, alien, alien, alien, alien, alien, made}},
 		{"POST /v1/records", "a record of its own", []outcome{none, shut, shut, shut, shut, gone, shut, shut, shut, role, role, made, made, made, made}},
@@ -58,6 +62,8 @@ func matrix() []row {
 		{"GET /v1/services", "", member},
 		{"GET /v1/services/:service", "", member},
 		{"GET /v1/services/:service/:node", "", member},
+		{"GET /v1/events", "", told},
+		{"GET /v1/events", "of the node", theirs},
 		{"GET /v1/proof", "", member},
 		{"GET /v1/head", "", member},
 		{"GET /v1/bundle", "", member},
@@ -189,6 +195,8 @@ func (f *forum) message(caller string, r row) (path, mediaType string, body []by
 			tomb.Sequence = identity.OperatorSequence
 		}
 		return path, discovery.JWSType, f.signed(caller, identity.TombstoneTyp, tomb)
+	case "of the node":
+		return path + "?service=databaseservice&node=db-1", "", nil
 	case "a token of the node":
 		token, _ := f.chain.Token(1)
 		return path, "application/json", []byte(beatBody(old.RID(), 1, token))

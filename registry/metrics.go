@@ -33,7 +33,7 @@ func newMetrics(s *Server) (*metrics, error) {
 			Name: "netget_registry_refusals_unlogged_total", Help: "Refusals without a log entry, because their caller had many.",
 		}),
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.unlogged, newState(s)} {
+	for _, c := range []prometheus.Collector{m.requests, m.seconds, m.unlogged, newState(s), newHealthMetrics(s)} {
 		if err := s.cfg.Metrics.Register(c); err != nil {
 			return nil, fmt.Errorf("registering metrics: %w", err)
 		}
@@ -141,10 +141,11 @@ func (st *state) Collect(out chan<- prometheus.Metric) {
 	for where := range panicPlaces {
 		counter(st.panics, st.server.panics[where].Load(), where.String())
 	}
-	var inCommitter, inWriter int64
+	var inCommitter, inWriter, inProber int64
 	defer func() {
 		counter(st.panics, inCommitter, "committer")
 		counter(st.panics, inWriter, "writer")
+		counter(st.panics, inProber, "prober")
 	}()
 	for _, n := range st.server.tenants {
 		i, name := n.source.Identity(), n.domain
@@ -152,6 +153,7 @@ func (st *state) Collect(out chan<- prometheus.Metric) {
 		gauge(st.certificate, float64(i.Signing.Leaf().NotAfter.Unix()), name, "signing")
 		stats := n.catalog.Stats()
 		inCommitter, inWriter = inCommitter+stats.CommitterPanics, inWriter+stats.WriterPanics
+		inProber += n.catalog.Health().Panics
 		gauge(st.version, float64(stats.Version), name)
 		gauge(st.services, float64(stats.Services), name)
 		gauge(st.records, float64(stats.Records), name)

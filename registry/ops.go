@@ -44,7 +44,7 @@ func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 // that clients would take.
 func (s *Server) readiness() readiness {
 	r := readiness{Status: "ok", Networks: []networkReadiness{}}
-	if s.stopped.Load() {
+	if s.ending.Err() != nil {
 		r.Status = "unavailable"
 	}
 	for _, n := range s.tenants {

@@ -107,6 +107,9 @@ func TestFormsOfAPathDecideAlike(t *testing.T) {
 					t.Fatalf("the normal form got %v", normal)
 				}
 				for form, target := range testpath.Forms(path) {
+					if strings.Contains(target, "?") && query != "" {
+						continue // it asks for something else
+					}
 					if !strings.Contains(target, "?") {
 						target += query
 					}

@@ -17,7 +17,7 @@ func (s *Server) postRecord(c *call) error {
 	if _, err := c.snapshot(); err != nil { // nothing is done for who knows more than we do
 		return err
 	}
-	out, err := c.network.catalog.Submit(c.r.Context(), string(token), c.caller.cert)
+	out, err := c.network.catalog.Submit(c.r.Context(), string(token), c.peer())
 	if err != nil {
 		return c.audited(err)
 	}

@@ -16,7 +16,7 @@ const maxInteger = 1<<53 - 1
 
 // readBody reads a body that may have so many bytes; a larger one is refused.
 func readBody(r *http.Request, most int64) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, most+1))
+	body, err := readAll(r, most+1)
 	if _, large := errors.AsType[*http.MaxBytesError](err); large || int64(len(body)) > most {
 		return nil, tooLarge()
 	}
@@ -26,11 +26,25 @@ func readBody(r *http.Request, most int64) ([]byte, error) {
 	return body, nil
 }
 
+// readAll reads a body up to so many bytes. A small one comes into a place of its
+// length; what is said of a larger one takes no memory before it is there.
+func readAll(r *http.Request, most int64) ([]byte, error) {
+	const small = 512
+	if r.ContentLength < 0 || r.ContentLength > min(small, most) {
+		return io.ReadAll(io.LimitReader(r.Body, most))
+	}
+	body := make([]byte, r.ContentLength)
+	n, err := io.ReadFull(r.Body, body)
+	return body[:n], err
+}
+
 // readTyped is [readBody] for a body of one media type.
 func readTyped(r *http.Request, mediaType string, most int64) ([]byte, error) {
-	got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || got != mediaType {
-		return nil, identity.Refuse(identity.Malformed, "a body of type %.64q, not %s", r.Header.Get("Content-Type"), mediaType)
+	field := r.Header.Get("Content-Type")
+	if field != mediaType { // as it mostly is: then there is nothing to parse
+		if got, _, err := mime.ParseMediaType(field); err != nil || got != mediaType {
+			return nil, identity.Refuse(identity.Malformed, "a body of type %.64q, not %s", field, mediaType)
+		}
 	}
 	return readBody(r, most)
 }

@@ -3,6 +3,7 @@ package registry
 import (
 	_ "embed" // the OpenAPI document
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -30,6 +31,7 @@ func (s *Server) newRoutes() http.Handler {
 	e.GET("/v1/services", s.route(s.getServices))
 	e.GET("/v1/services/:service", s.route(s.getAnswer))
 	e.GET("/v1/services/:service/:node", s.route(s.getNode))
+	e.GET("/v1/events", s.route(s.getEvents))
 	e.GET("/v1/proof", s.route(s.getProof))
 	e.GET("/v1/head", s.route(s.getHead))
 	e.GET("/v1/bundle", s.route(s.getBundle))
@@ -52,7 +54,7 @@ func (s *Server) charge(c *caller, r *http.Request) error {
 	case http.MethodPost + recordsPath:
 		return spend(b.records, now)
 	case http.MethodPost + heartbeatsPath:
-		return b.spendBeat(beatInterval(c.network.catalog.Snapshot(), c.id()), now)
+		return b.spendBeat(beatInterval(c.network.catalog, c.id()), now)
 	}
 	return spend(b.reads, now)
 }
@@ -67,6 +69,7 @@ type call struct {
 	from    int64 // the version of which the caller knows; 0: none
 	param   func(name string) string
 	unsent  *unsent
+	through bool // a load balancer, whose address is not the caller's
 }
 
 // route makes a handler of Echo out of ours.
@@ -76,6 +79,7 @@ func (s *Server) route(handle func(*call) error) echo.HandlerFunc {
 			return echo.ErrNotFound // the last parameter takes all that is left of a path
 		}
 		c := &call{w: ec.Response().Writer, r: ec.Request(), param: ec.Param, unsent: s.unsent}
+		c.through = s.limiter.Exempts(c.r.RemoteAddr)
 		if counted, ok := c.w.(*countedWriter); ok {
 			counted.route = ec.Path()
 		}
@@ -97,6 +101,15 @@ func (s *Server) route(handle func(*call) error) echo.HandlerFunc {
 // snapshot returns the state that the call is answered from.
 func (c *call) snapshot() (*catalog.Snapshot, error) {
 	return c.network.snapshot(c.r.Context(), c.from)
+}
+
+// peer returns who calls, as the catalog wants it.
+func (c *call) peer() catalog.Peer {
+	p := catalog.Peer{Certificate: c.caller.cert}
+	if at, err := netip.ParseAddrPort(c.r.RemoteAddr); err == nil && !c.through { // else it is no TCP connection
+		p.From = at.Addr().Unmap()
+	}
+	return p
 }
 
 // service returns the service of the path.

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/neurons-me/netget/internal/audit"
@@ -51,12 +50,15 @@ type Server struct {
 	unsent   *unsent
 	calls    *underWay
 	refusals *underWay // of requests beyond what an identity may ask
+	waits    *underWay // for news
 	budgets  *budgets
 	actors   *audit.Budgets // of the audit log
 	metrics  *metrics
 	routes   http.Handler
 	panics   panics
-	stopped  atomic.Bool // nobody is let in any more
+
+	ending context.Context //nolint:containedctx // the server's life: nobody is let in and nothing waits beyond it
+	end    context.CancelFunc
 }
 
 // New checks the configuration and returns a server. It does no I/O. Networks
@@ -75,13 +77,14 @@ func New(cfg Config) (*Server, error) {
 		limiter: connlimit.New(cfg.Connections),
 		conns:   newConns(cfg.ConnectionsPerIdentity),
 		unsent:  newUnsent(cfg.UnsentBytes),
-		calls:   newUnderWay(), refusals: newUnderWay(),
+		calls:   newUnderWay(maxUnderWay), refusals: newUnderWay(maxUnderWay), waits: newUnderWay(maxWaits),
 		budgets: newBudgets(cfg.ReadRate, cfg.ReadBurst),
 		actors:  audit.NewBudgets(),
 	}
 	if s.metrics, err = newMetrics(s); err != nil {
 		return nil, err
 	}
+	s.ending, s.end = context.WithCancel(context.Background())
 	s.routes = s.newRoutes()
 	return s, nil
 }
@@ -105,9 +108,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer sweeper.Wait()
 	defer stop()
 
-	stopping := context.AfterFunc(ctx, func() { s.stopped.Store(true) })
-	defer stopping()
-	defer s.stopped.Store(true)
+	defer context.AfterFunc(ctx, s.end)()
+	defer s.end()
 	return s.run(ctx, server, serve)
 }
 

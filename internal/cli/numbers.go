@@ -75,7 +75,7 @@ func (prefixes) Type() string { return "address or network" }
 
 // Append adds one.
 func (p prefixes) Append(text string) error {
-	one, err := parsePrefix(strings.TrimSpace(text))
+	one, err := ParsePrefix(strings.TrimSpace(text))
 	if err == nil {
 		*p.value = append(*p.value, one)
 	}
@@ -105,9 +105,9 @@ func Prefixes(flags *pflag.FlagSet, value *[]netip.Prefix, name, usage string) {
 	flags.Var(prefixes{value}, name, usage)
 }
 
-// parsePrefix reads an address or a network. What could be a slip is refused: a
+// ParsePrefix reads an address or a network. What could be a slip is refused: a
 // network with bits behind its length, and everybody.
-func parsePrefix(text string) (netip.Prefix, error) {
+func ParsePrefix(text string) (netip.Prefix, error) {
 	addr, err := netip.ParseAddr(text)
 	if err == nil && addr.Zone() == "" {
 		return netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()), nil

@@ -41,7 +41,16 @@ func TestMigrations(t *testing.T) {
 			if err == nil {
 				t.Error("a broken migration was accepted")
 			}
-			open(t, database.Config{URL: url, Migrations: files(items, second)}) // it left nothing locked
+			again := open(t, database.Config{URL: url, Migrations: files(items, second)}) // it left nothing locked
+			must(t, again.Write(ctx, func(tx *database.Tx) error {
+				_, err := tx.Exec(ctx, `DELETE FROM goose_db_version WHERE version_id = 1`)
+				return err
+			}))
+			must(t, again.Close())
+			_, err = database.Open(ctx, database.Config{URL: url, Migrations: files(items, second)})
+			if !errors.Is(err, database.ErrCorrupt) {
+				t.Errorf("a migration that is forgotten: got %v, want %v", err, database.ErrCorrupt)
+			}
 		})
 	}
 }

@@ -73,7 +73,7 @@ func up(ctx context.Context, provider *goose.Provider, log *slog.Logger) error {
 			slog.Int64("version", one.Source.Version), slog.Duration("took", one.Duration))
 	}
 	if err != nil {
-		return err
+		return named(ctx, provider, err)
 	}
 	has, knows, err := provider.GetVersions(ctx)
 	if err != nil {
@@ -83,4 +83,19 @@ func up(ctx context.Context, provider *goose.Provider, log *slog.Logger) error {
 		return fmt.Errorf("%w: it has version %d, this program knows %d", ErrNewer, has, knows)
 	}
 	return nil
+}
+
+// named says that the store is corrupt if it knows of a migration but not of one
+// before it, which no program of ours leaves behind. goose's error has no type.
+func named(ctx context.Context, provider *goose.Provider, err error) error {
+	all, errStatus := provider.Status(ctx)
+	if errStatus != nil {
+		return err
+	}
+	for i := 1; i < len(all); i++ { // by rising version
+		if all[i].State == goose.StateApplied && all[i-1].State == goose.StatePending {
+			return wrap(ErrCorrupt, err)
+		}
+	}
+	return err
 }

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"github.com/neurons-me/netget/discovery"
@@ -18,19 +19,26 @@ type Outcome struct {
 	Notes     []string  // what the registry will not do; never nil
 }
 
+// A Peer is who brings something, over a TLS connection from an address.
+type Peer struct {
+	*identity.Certificate
+
+	From netip.Addr // zero: not known
+}
+
 // Submit admits a record or tombstone that the TLS peer brings, and waits until
 // it is durable and under a signed head, or ctx ends. The rules are checked in
 // the order of docs/protocol.md. Refusals are an [identity.Error] with its class
 // or a [*SupersededError]; [identity.Unavailable] means that the outcome is not
 // known, and posting the same again is harmless. Every outcome writes one audit
 // entry.
-func (c *Catalog) Submit(ctx context.Context, token string, peer *identity.Certificate) (*Outcome, error) {
-	s, err := c.admit(token, peer)
+func (c *Catalog) Submit(ctx context.Context, token string, peer Peer) (*Outcome, error) {
+	s, err := c.admit(token, peer.Certificate)
 	if err != nil {
 		c.auditRefusal(ctx, peer.ID(), identity.Hash{}, err)
 		return nil, err
 	}
-	out, err := c.submit(ctx, s, peer.ID())
+	out, err := c.submit(ctx, s, peer)
 	if err != nil {
 		c.auditRefusal(ctx, peer.ID(), s.RID(), err)
 		return nil, err
@@ -38,8 +46,8 @@ func (c *Catalog) Submit(ctx context.Context, token string, peer *identity.Certi
 	return out, nil
 }
 
-func (c *Catalog) submit(ctx context.Context, s *identity.Statement, actor identity.NodeID) (*Outcome, error) {
-	e := &entry{statement: s, actor: actor, done: make(chan result, 1)}
+func (c *Catalog) submit(ctx context.Context, s *identity.Statement, peer Peer) (*Outcome, error) {
+	e := &entry{statement: s, actor: peer.ID(), from: peer.From, done: make(chan result, 1)}
 	if err := c.queue.push(e); err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/neurons-me/netget/identity"
 	"github.com/neurons-me/netget/internal/testca"
+	"github.com/neurons-me/netget/registry/catalog"
 )
 
 // refusal is something that a registry must not take: a token, and who brings it.
@@ -33,7 +34,7 @@ func TestRefusalsChangeNothing(t *testing.T) {
 				w.node(t, "billing", "b-1").register(t)
 				token, by := tt.token(scene{t, w})
 				store, head := w.store.Contents(), w.catalog.Snapshot().HeadToken()
-				_, err := w.catalog.Submit(context.Background(), token, by.cert)
+				_, err := w.catalog.Submit(context.Background(), token, catalog.Peer{Certificate: by.cert})
 				wantClass(t, err, tt.want)
 				synctest.Wait()
 				wantUnchanged(t, store, w.store.Contents())
@@ -217,7 +218,7 @@ func TestSubmitEndsWithItsContext(t *testing.T) {
 		n := w.node(t, "billing", "b-1")
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		_, err = c.Submit(ctx, n.record(t).Token(), n.cert)
+		_, err = c.Submit(ctx, n.record(t).Token(), catalog.Peer{Certificate: n.cert})
 		wantClass(t, err, identity.Unavailable)
 	})
 }

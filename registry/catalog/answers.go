@@ -107,11 +107,22 @@ func (s *Snapshot) records(listed []discovery.Listed) (records []discovery.Answe
 	}
 	records, certificates, issuers = make([]discovery.AnswerRecord, 0, len(listed)), make([][]byte, 0, len(listed)), [][]byte{}
 	for _, l := range listed {
-		records = append(records, discovery.AnswerRecord{Record: l.Record.Token(), Status: l.Status, Since: l.Since, Heartbeat: s.beat(l)})
+		r := discovery.AnswerRecord{Record: l.Record.Token(), Status: l.Status, Since: l.Since, Heartbeat: s.beat(l)}
+		r.Reason, r.Disputed = s.why(l)
+		records = append(records, r)
 		cert := l.Record.Certificate()
 		certificates, issuers = once(certificates, cert.Leaf().Raw), once(issuers, cert.Issuer().Raw)
 	}
 	return records, certificates, issuers
+}
+
+// why returns what the health watch says of a record that is not up.
+func (s *Snapshot) why(l discovery.Listed) (reason string, disputed bool) {
+	if l.Status == discovery.Up || s.health == nil {
+		return "", false
+	}
+	why, disputed := s.health.Why(l.Record.Node())
+	return string(why), disputed
 }
 
 func (s *Snapshot) beat(l discovery.Listed) json.RawMessage {

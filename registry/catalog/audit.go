@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 
@@ -90,6 +91,7 @@ func (c *Catalog) auditMove(ctx context.Context, m move, version int64) {
 		e.Event = audit.Revoked
 	case discovery.ReasonStatus: // the health watch counts its own
 		e.Event = audit.StatusChanged
+		e.Reason = fmt.Sprintf("%s to %s, %s: %s", m.old.status, m.next.status, m.wish.Reason, m.wish.Evidence)
 	}
 	c.diary.follow(m)
 	c.write(ctx, e)

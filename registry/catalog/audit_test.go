@@ -11,6 +11,7 @@ import (
 
 	"github.com/neurons-me/netget/identity"
 	"github.com/neurons-me/netget/internal/audit"
+	"github.com/neurons-me/netget/registry/catalog"
 )
 
 // diary returns the audit entries of the log, without times and reasons.
@@ -141,7 +142,7 @@ func TestOneNodeCannotFillTheDiary(t *testing.T) {
 			if _, err := loud.submit(s); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := w.catalog.Submit(t.Context(), "no statement", loud.cert); identity.CodeOf(err) != identity.Malformed {
+			if _, err := w.catalog.Submit(t.Context(), "no statement", catalog.Peer{Certificate: loud.cert}); identity.CodeOf(err) != identity.Malformed {
 				t.Fatal(err)
 			}
 		}

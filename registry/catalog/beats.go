@@ -27,8 +27,8 @@ type BeatOutcome struct {
 // token is harmless. Refusals: [*SupersededError] when another statement is the
 // node's state, [identity.NotFound] when nothing is listed, [identity.Limits],
 // [identity.BadTime] and [identity.BadSignature] as Record.VerifyBeat says.
-func (c *Catalog) Beat(ctx context.Context, peer *identity.Certificate, rid identity.Hash, b identity.Beat) (*BeatOutcome, error) {
-	out, err := c.beat(peer.ID(), rid, b)
+func (c *Catalog) Beat(ctx context.Context, peer Peer, rid identity.Hash, b identity.Beat) (*BeatOutcome, error) {
+	out, err := c.beat(peer, rid, b)
 	if err != nil {
 		c.stats.beatsRefused.Add(1)
 		c.auditBeat(ctx, peer.ID(), rid, err)
@@ -38,7 +38,8 @@ func (c *Catalog) Beat(ctx context.Context, peer *identity.Certificate, rid iden
 	return out, nil
 }
 
-func (c *Catalog) beat(node identity.NodeID, rid identity.Hash, b identity.Beat) (*BeatOutcome, error) {
+func (c *Catalog) beat(peer Peer, rid identity.Hash, b identity.Beat) (*BeatOutcome, error) {
+	node := peer.ID()
 	p := inOrder(c.places.get(node), c.bundle())
 	if p == nil {
 		return nil, identity.Refuse(identity.NotFound, "nothing is known of %s", node)
@@ -58,11 +59,23 @@ func (c *Catalog) beat(node identity.NodeID, rid identity.Hash, b identity.Beat)
 	}
 	if raised {
 		c.beats.soil(node, rid, at)
+		c.heard(node, peer.From)
 	}
 	due := time.Unix(r.IAT+b.K*r.Heartbeat.Interval, 0)
 	return &BeatOutcome{
 		RID: rid, Status: p.status, Time: now.Unix(), Late: now.Sub(due) > lateAfter, Snapshot: c.Snapshot(),
 	}, nil
+}
+
+// Interval returns how often the record of a node promises a heartbeat; ok is
+// false if none is listed.
+func (c *Catalog) Interval(node identity.NodeID) (interval time.Duration, ok bool) {
+	p := c.places.get(node)
+	if p == nil || !p.listed {
+		return 0, false
+	}
+	r, _ := p.state.Record() // what is listed is a record
+	return time.Duration(r.Heartbeat.Interval) * time.Second, true
 }
 
 // beats holds the greatest heartbeat of each listed record in memory.

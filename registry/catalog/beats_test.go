@@ -13,7 +13,7 @@ import (
 )
 
 func (n *node) try(rid identity.Hash, b identity.Beat) (*catalog.BeatOutcome, error) {
-	return n.w.catalog.Beat(context.Background(), n.cert, rid, b)
+	return n.w.catalog.Beat(context.Background(), catalog.Peer{Certificate: n.cert}, rid, b)
 }
 
 // beat sends the node's k-th heartbeat and requires that it is taken.

@@ -182,3 +182,26 @@ func BenchmarkAnswer(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkReceipt makes the receipt of a node among 100 and among 5,000 of its
+// service, not yet encoded.
+func BenchmarkReceipt(b *testing.B) {
+	for _, size := range []int{100, 5_000} {
+		b.Run(fmt.Sprintf("nodes=%d", size), func(b *testing.B) {
+			w := quiet(b)
+			nodes, statements := make([]*node, size), make([]*identity.Statement, size)
+			for i := range nodes {
+				nodes[i] = w.node(b, "billing", fmt.Sprintf("n-%d", i))
+				statements[i] = nodes[i].record(b)
+			}
+			submitAll(b, nodes, statements)
+			s := w.catalog.Snapshot()
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := s.Receipt(nodes[size/2].id(), 0, 1, []string{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -3,11 +3,13 @@ package catalog
 import (
 	"cmp"
 	"maps"
+	"net/netip"
 	"slices"
 
 	"github.com/neurons-me/netget/discovery"
 	"github.com/neurons-me/netget/discovery/prefixmap"
 	"github.com/neurons-me/netget/discovery/translog"
+	"github.com/neurons-me/netget/healthwatch"
 	"github.com/neurons-me/netget/identity"
 )
 
@@ -17,8 +19,10 @@ type move struct {
 	old    *place // nil: unknown before
 	next   *place
 	reason discovery.Reason
-	new    identity.Hash // of the change list; zero: nothing came
-	entry  *entry        // who waits for it; nil: nobody
+	new    identity.Hash       // of the change list; zero: nothing came
+	from   netip.Addr          // from where the node brought it; zero: it did not
+	entry  *entry              // who waits for it; nil: nobody
+	wish   *healthwatch.Change // why the status changes; nil: it does not
 }
 
 // A builder gathers what makes the next version. It touches nothing of the
@@ -28,6 +32,7 @@ type builder struct {
 	now     int64
 	made    int64 // of the version under way
 	crls    identity.Hash
+	notice  string
 	moves   map[identity.NodeID]move
 	records map[string]int64 // what the moves add to a service's records
 	bytes   map[string]int64 // and to its answer's bytes
@@ -42,7 +47,9 @@ func newBuilder(base *state, now int64, crls identity.Hash) *builder {
 }
 
 // empty reports whether there is nothing to make a version of.
-func (b *builder) empty() bool { return len(b.moves) == 0 && b.crls == b.base.head.CRLs }
+func (b *builder) empty() bool {
+	return len(b.moves) == 0 && b.crls == b.base.head.CRLs && b.notice == b.base.head.Notice
+}
 
 // full reports whether the version can take no further change.
 func (b *builder) full() bool { return len(b.moves) >= discovery.MaxChanges }
@@ -70,7 +77,11 @@ func (b *builder) put(old, next *place, e *entry) error {
 	if err := b.checkRoom(next.state.Node().Service(), records, bytes); err != nil {
 		return err
 	}
-	b.add(move{node: next.state.Node(), old: old, next: next, reason: reason, new: next.state.RID(), entry: e}, records, bytes)
+	m := move{node: next.state.Node(), old: old, next: next, reason: reason, new: next.state.RID(), entry: e}
+	if e != nil {
+		m.from = e.from
+	}
+	b.add(m, records, bytes)
 	b.objects = append(b.objects, stored(next.state, b.now))
 	return nil
 }
@@ -80,6 +91,13 @@ func (b *builder) remove(old *place, reason discovery.Reason) {
 	next := old.unlisted()
 	records, bytes := growth(old, next)
 	b.add(move{node: old.state.Node(), old: old, next: next, reason: reason}, records, bytes)
+}
+
+// judge changes the status of a listed record.
+func (b *builder) judge(old *place, wish healthwatch.Change) {
+	next := *old
+	next.status, next.since = discovery.Status(wish.Status), b.made
+	b.add(move{node: wish.Node, old: old, next: &next, reason: discovery.ReasonStatus, new: old.state.RID(), wish: &wish}, 0, 0)
 }
 
 func (b *builder) add(m move, records, bytes int64) {
@@ -145,12 +163,12 @@ func (b *builder) build() (*pending, error) {
 	next.services = b.base.services.with(shelves)
 	next.tree = b.base.tree.Apply(mapChanges(shelves, b.base.head.NID))
 	next.head.Version++
-	next.head.Made, next.head.CRLs, next.head.Changes = b.made, b.crls, discovery.ChangesHash(changes)
+	next.head.Made, next.head.CRLs, next.head.Notice, next.head.Changes = b.made, b.crls, b.notice, discovery.ChangesHash(changes)
 	next.head.Root, next.head.Services = next.tree.Root(), int64(next.tree.Len())
 	for _, records := range b.records {
 		next.head.Records += records
 	}
-	batch := Batch{Objects: b.objects}
+	batch := Batch{Objects: b.objects, Events: b.events(moves, next.head.Version)}
 	if batch.LogRows, err = next.seal(b.base); err != nil {
 		return nil, err
 	}

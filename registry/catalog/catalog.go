@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/neurons-me/netget/healthwatch"
 	"github.com/neurons-me/netget/identity"
 	"github.com/neurons-me/netget/internal/audit"
 )
@@ -27,6 +28,10 @@ type Config struct {
 	// Audit gets an entry for everything that changes a node's state, or is
 	// refused; nil for Logger.
 	Audit *slog.Logger
+
+	// Health says how nodes are judged; its Propose and Logger are the catalog's.
+	// nil: nobody is, and every node is up.
+	Health *healthwatch.Config
 
 	// HeadFile is where the newest (version, log) that was signed is kept, outside
 	// of the store; "" for nowhere.
@@ -54,20 +59,28 @@ type Catalog struct {
 	marks   chan markCheck // marks of our own log that somebody else has shown
 	places  places
 	beats   beats
+	health  *healthwatch.Watch // nil: nobody is judged
+	wishes  wishes
+	news    news
 	stats   counters
 
 	// What follows belongs to Open and then to the committer alone.
 	state    *state
 	expiries expiries
-	unkept   map[identity.NodeID]unkept // what no version carries yet
-	carried  []*entry                   // entries that wait for the next version
-	inHand   []*entry                   // entries of the version under way, answered or not
-	doubt    *pending                   // a version of unknown outcome
-	retryAt  time.Time                  // when to ask about doubt again
-	storeOK  time.Time                  // when the store last answered
-	outageAt time.Time                  // when a silent store was last logged; zero: it answers
-	signAt   time.Time                  // when the head is to be signed again
-	judged   *identity.Bundle           // under which the listed certificates were judged
+	unkept   map[identity.NodeID]unkept             // what no version carries yet
+	carried  []*entry                               // entries that wait for the next version
+	inHand   []*entry                               // entries of the version under way, answered or not
+	wanted   map[identity.NodeID]healthwatch.Change // statuses that no version carries yet
+	braked   bool                                   // downs are being held back
+	pressing map[identity.NodeID]healthwatch.Change // statuses before which no version gets a head
+	shown    *state                                 // the newest that got one
+	unheard  []move                                 // of durable versions that no head was signed for yet
+	doubt    *pending                               // a version of unknown outcome
+	retryAt  time.Time                              // when to ask about doubt again
+	storeOK  time.Time                              // when the store last answered
+	outageAt time.Time                              // when a silent store was last logged; zero: it answers
+	signAt   time.Time                              // when the head is to be signed again
+	judged   *identity.Bundle                       // under which the listed certificates were judged
 	pace     *rate.Limiter
 	forgetAt time.Time
 
@@ -100,8 +113,9 @@ func New(cfg Config) (*Catalog, error) {
 	}
 	c := &Catalog{
 		source: cfg.Source, store: cfg.Store, now: cfg.Now, log: cfg.Logger, headFile: cfg.HeadFile, floors: cfg.Floors,
-		unkept: map[identity.NodeID]unkept{},
-		pace:   rate.NewLimiter(versionRate, versionBurst),
+		unkept: map[identity.NodeID]unkept{}, wanted: map[identity.NodeID]healthwatch.Change{},
+		pressing: map[identity.NodeID]healthwatch.Change{},
+		pace:     rate.NewLimiter(versionRate, versionBurst),
 	}
 	c.diary.log, c.diary.actors, c.diary.raised = cfg.Audit, audit.NewBudgets(), map[identity.NodeID]identity.Hash{}
 	c.queue.wake = make(chan struct{}, 1)
@@ -109,6 +123,16 @@ func New(cfg Config) (*Catalog, error) {
 	c.places.byNode = map[identity.NodeID]*place{}
 	c.beats.cells = map[identity.Hash]*cell{}
 	c.beats.dirty = map[identity.NodeID]dirtyBeat{}
+	c.news.waiting = map[*waiter]struct{}{}
+	c.wishes.changes = map[identity.NodeID]healthwatch.Change{}
+	if cfg.Health != nil {
+		health := *cfg.Health
+		health.Propose, health.Logger = c.propose, cfg.Logger
+		var err error
+		if c.health, err = healthwatch.New(health); err != nil {
+			return nil, err
+		}
+	}
 	return c, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/neurons-me/netget/discovery"
 	"github.com/neurons-me/netget/identity"
 )
 
@@ -38,7 +39,7 @@ func (c *Catalog) cycle(ctx context.Context, entries []*entry) error {
 		if err := c.judgeMarks(); err != nil {
 			return err
 		}
-		b, err := c.gather(ctx)
+		b, err := c.next(ctx)
 		if err != nil {
 			return err
 		}
@@ -53,11 +54,17 @@ func (c *Catalog) cycle(ctx context.Context, entries []*entry) error {
 		if err := c.commit(ctx, p); err != nil {
 			return err
 		}
+		if c.doubt != nil || len(c.pressing) > 0 {
+			c.pace.Reserve() // the version after the next waits for it too
+			continue
+		}
+		c.publish(ctx)
 		c.keep(ctx)
 		c.forget()
 		c.breathe(ctx)
 		c.carried = append(c.carried, c.queue.take()...)
 	}
+	c.refuseUnheard()
 	c.inHand = nil
 	c.refuseCarried()
 	c.keep(ctx)
@@ -65,17 +72,39 @@ func (c *Catalog) cycle(ctx context.Context, entries []*entry) error {
 	return nil
 }
 
-// gather moves what can change into the next version. Entries of nodes that it
-// changes already stay in carried.
-func (c *Catalog) gather(ctx context.Context) (*builder, error) {
+// next begins the next version: with what presses alone, or with all that waits.
+func (c *Catalog) next(ctx context.Context) (*builder, error) {
+	c.takeWishes()
+	if len(c.pressing) > 0 {
+		b := newBuilder(c.state, c.now().Unix(), c.state.head.CRLs)
+		b.notice = c.state.head.Notice
+		c.judge(b, c.pressing)
+		if !b.empty() {
+			return b, nil
+		}
+	}
+	if len(c.unheard) > 0 { // what pressed is overtaken
+		c.publish(ctx)
+	}
 	bundle := c.bundle()
 	crls, err := bundle.CRLHash()
 	if err != nil {
 		return nil, err
 	}
 	b := newBuilder(c.state, c.now().Unix(), crls)
+	if c.braked {
+		b.notice = discovery.BrakeNotice
+	}
+	c.gather(ctx, b, bundle)
+	return b, nil
+}
+
+// gather moves what can change into the next version. Entries of nodes that it
+// changes already stay in carried.
+func (c *Catalog) gather(ctx context.Context, b *builder, bundle *identity.Bundle) {
 	c.revoke(ctx, b, bundle)
 	c.expire(b)
+	c.judge(b, c.wanted)
 	c.inHand, c.carried = c.carried, nil
 	for _, e := range c.inHand {
 		if b.full() || b.touched(e.statement.Node()) {
@@ -87,7 +116,6 @@ func (c *Catalog) gather(ctx context.Context) (*builder, error) {
 	for node := range b.moves { // their rows name this evidence from now on
 		b.objects = append(b.objects, c.unkept[node].objects...)
 	}
-	return b, nil
 }
 
 // consider applies the order rule to one entry: it becomes part of the version,
@@ -172,7 +200,7 @@ func (c *Catalog) keep(ctx context.Context) {
 	clear(c.unkept)
 }
 
-// install makes a durable version the present one: memory, head, answers.
+// install makes a durable version the present one in memory; see [Catalog.publish].
 func (c *Catalog) install(ctx context.Context, p *pending) {
 	c.state = p.next
 	for _, m := range p.moves {
@@ -184,24 +212,45 @@ func (c *Catalog) install(ctx context.Context, p *pending) {
 		if m.old != nil && m.old.listed && (!m.next.listed || m.next.state.RID() != m.old.state.RID()) {
 			c.beats.drop(m.old.state.RID())
 		}
+		c.watch(m)
+		c.auditMove(ctx, m, p.next.head.Version)
 	}
 	c.stats.versions.Add(1)
+	c.unheard = append(c.unheard, p.moves...)
+	c.news.tell(p.batch.Events)
+}
+
+// publish signs the newest version, and tells those whose statements it carries.
+func (c *Catalog) publish(ctx context.Context) {
 	err := c.sign(ctx)
-	for _, m := range p.moves {
-		c.auditMove(ctx, m, p.next.head.Version)
-		if m.entry == nil {
-			continue
+	if err != nil {
+		err = identity.Refuse(identity.Unavailable, "signing the head: %w", err)
+	}
+	c.answerUnheard(err)
+}
+
+// refuseUnheard answers those whose statements are in a version that gets no head
+// yet. Posting them again is harmless.
+func (c *Catalog) refuseUnheard() {
+	c.answerUnheard(identity.Refuse(identity.Unavailable, "the store does not answer"))
+}
+
+func (c *Catalog) answerUnheard(err error) {
+	moves := c.unheard
+	c.unheard = nil
+	for _, m := range moves {
+		switch {
+		case m.entry == nil:
+		case err != nil:
+			m.entry.answer(nil, err)
+		default:
+			m.entry.answer(c.outcome(m.next.state, m.next.applied, true), nil)
 		}
-		if err != nil {
-			m.entry.answer(nil, identity.Refuse(identity.Unavailable, "signing the head: %w", err))
-			continue
-		}
-		m.entry.answer(c.outcome(m.next.state, m.next.applied, true), nil)
 	}
 }
 
 func (c *Catalog) outcome(s *identity.Statement, applied int64, created bool) *Outcome {
-	return &Outcome{Created: created, Statement: s, Snapshot: c.Snapshot(), Applied: applied, Notes: []string{}}
+	return &Outcome{Created: created, Statement: s, Snapshot: c.Snapshot(), Applied: applied, Notes: c.Notes(s.Node())}
 }
 
 // refuseCarried answers what cannot be committed now.

@@ -206,7 +206,7 @@ func TestStopCommitsWhatWasTaken(t *testing.T) {
 		if err := <-stopped; err != nil {
 			t.Errorf("Run: %v", err)
 		}
-		if _, err := w.catalog.Submit(context.Background(), s.Token(), n.cert); identity.CodeOf(err) != identity.Unavailable {
+		if _, err := w.catalog.Submit(context.Background(), s.Token(), catalog.Peer{Certificate: n.cert}); identity.CodeOf(err) != identity.Unavailable {
 			t.Errorf("after the stop: got %v, want unavailable", err)
 		}
 	})

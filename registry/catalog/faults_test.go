@@ -62,7 +62,7 @@ func TestFaultsBesideTheVersions(t *testing.T) {
 					_, err := n.submit(later) // Keep stores its iat
 					wantClass(t, err, identity.Superseded)
 					token, _ := n.chain.Token(1)
-					if _, err := w.catalog.Beat(t.Context(), n.cert, s.RID(), identity.Beat{K: 1, Token: token}); err != nil {
+					if _, err := w.catalog.Beat(t.Context(), catalog.Peer{Certificate: n.cert}, s.RID(), identity.Beat{K: 1, Token: token}); err != nil {
 						t.Fatal(err)
 					}
 					time.Sleep(61 * time.Minute) // prune as well
@@ -164,7 +164,7 @@ func (w *world) busyWith(tb testing.TB, i *images) {
 	first := n.record(tb)
 	put(n, first)
 	token, _ := n.chain.Token(1)
-	if _, err := w.catalog.Beat(context.Background(), n.cert, first.RID(), identity.Beat{K: 1, Token: token}); err != nil {
+	if _, err := w.catalog.Beat(context.Background(), catalog.Peer{Certificate: n.cert}, first.RID(), identity.Beat{K: 1, Token: token}); err != nil {
 		tb.Fatal(err)
 	}
 	time.Sleep(3 * time.Second)

@@ -29,6 +29,7 @@ func (c *Catalog) Open(ctx context.Context) error {
 		return err
 	}
 	c.beginHeadFile(ctx)
+	c.watchAll()
 	// Whatever has ended meanwhile leaves before anything is served.
 	if err := c.cycle(ctx, nil); err != nil {
 		return err
@@ -47,6 +48,9 @@ func (c *Catalog) load(ctx context.Context) error {
 	v := versions{id: c.id(), nid: c.bundle().NID(), network: c.bundle().TrustDomain().Network()}
 	loaded, err := c.store.Load(ctx, v.add)
 	if err := c.storeResult(err); err != nil {
+		return fmt.Errorf("loading the store: %w", err)
+	}
+	if _, err := c.store.Events(ctx, EventQuery{Limit: 1}); c.storeResult(err) != nil { // that they can be read
 		return fmt.Errorf("loading the store: %w", err)
 	}
 	c.state = &state{head: discovery.Head{Network: v.network, NID: v.nid, Registry: v.id, V: 1}}

@@ -131,7 +131,7 @@ func TestOrderDoesNotDependOnArrival(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- c.Run(ctx) }()
 		for _, x := range order {
-			if _, err := c.Submit(ctx, x.s.Token(), x.by.cert); err != nil && identity.CodeOf(err) != identity.Superseded {
+			if _, err := c.Submit(ctx, x.s.Token(), catalog.Peer{Certificate: x.by.cert}); err != nil && identity.CodeOf(err) != identity.Superseded {
 				t.Fatalf("submitting: %v", err)
 			}
 		}

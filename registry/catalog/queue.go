@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"net/netip"
 	"sync"
 
 	"github.com/neurons-me/netget/identity"
@@ -13,6 +14,7 @@ const maxWaiting = 16384
 type entry struct {
 	statement *identity.Statement
 	actor     identity.NodeID // the TLS peer who brought it
+	from      netip.Addr      // from where
 	done      chan result     // buffered: the committer never waits
 }
 
@@ -44,11 +46,16 @@ func (q *queue) push(e *entry) error {
 		return identity.Refuse(identity.Busy, "%d statements wait already", len(q.entries))
 	}
 	q.entries = append(q.entries, e)
+	q.poke()
+	return nil
+}
+
+// poke wakes the committer.
+func (q *queue) poke() {
 	select {
 	case q.wake <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
 // take returns all that waits.

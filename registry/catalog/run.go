@@ -28,16 +28,29 @@ func (c *Catalog) Run(ctx context.Context) error {
 	var helpers sync.WaitGroup
 	helpers.Go(func() { c.every(side, flushEvery, c.flush) })
 	helpers.Go(func() { c.every(side, pruneEvery, c.prune) })
+	watching, blind := context.WithCancel(ctx) // what stops listens to no more wishes
+	if c.health != nil {
+		helpers.Go(func() { c.keepWatch(watching) })
+	}
 	err := c.commitOrFail(ctx)
 	if err != nil {
 		c.fail(err)
 		c.log.LogAttrs(ctx, slog.LevelError, "network not served any more", slog.String("reason", err.Error()))
 	}
 	c.dismiss()
+	blind()
 	stop()
 	helpers.Wait()
 	c.guarded(context.WithoutCancel(ctx), c.flush)
 	return err
+}
+
+// keepWatch lets the health watch judge until ctx ends, also after a bug of it.
+func (c *Catalog) keepWatch(ctx context.Context) {
+	for ctx.Err() == nil {
+		c.guarded(ctx, c.health.Run)
+		pause(ctx, flushEvery)
+	}
 }
 
 // commitAll is the committer: one goroutine that owns the state.
@@ -135,7 +148,7 @@ func (c *Catalog) flush(ctx context.Context) {
 // prune lets the store forget what is older than the protocol asks to keep.
 func (c *Catalog) prune(ctx context.Context) {
 	now := c.now().Unix()
-	h := Horizon{Made: now - int64(history/time.Second), IAT: now - identity.RememberUntil(0)}
+	h := Horizon{Made: now - int64(history/time.Second), IAT: now - identity.RememberUntil(0), Events: keptEvents}
 	if err := c.store.Prune(ctx, h); err != nil && ctx.Err() == nil {
 		c.stats.storeErrors.Add(1)
 		c.log.LogAttrs(ctx, slog.LevelWarn, "store not pruned", storeAttrs(err)...)

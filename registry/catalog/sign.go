@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -17,10 +18,17 @@ const (
 	outageEvery = time.Minute
 )
 
-// sign signs the present version, which is durable, and publishes it.
+// sign signs the present version, which is durable, and publishes it; while a
+// status presses, the version before.
 func (c *Catalog) sign(ctx context.Context) error {
+	if len(c.pressing) == 0 {
+		c.shown = c.state
+	}
+	if c.shown == nil {
+		return errors.New("the newest version is not complete")
+	}
 	id, now := c.source.Identity(), c.now()
-	head := c.state.head
+	head := c.shown.head
 	head.IAT = max(now.Unix(), head.Made)
 	head.Exp = head.IAT + int64(discovery.HeadLife/time.Second)
 	token, err := head.Sign(id.Signing, now)
@@ -31,7 +39,7 @@ func (c *Catalog) sign(ctx context.Context) error {
 	c.stats.heads.Add(1)
 	c.signAt = now.Add(resignEvery)
 	c.current.Store(&Snapshot{
-		head: head, token: token, state: c.state, beats: &c.beats,
+		head: head, token: token, state: c.shown, beats: &c.beats, health: c.health,
 		registry: [][]byte{id.Signing.Leaf().Raw, id.Signing.Issuer().Raw},
 	})
 	return nil

@@ -8,6 +8,7 @@ import (
 	"github.com/neurons-me/netget/discovery"
 	"github.com/neurons-me/netget/discovery/prefixmap"
 	"github.com/neurons-me/netget/discovery/translog"
+	"github.com/neurons-me/netget/healthwatch"
 	"github.com/neurons-me/netget/identity"
 )
 
@@ -20,6 +21,7 @@ type Snapshot struct {
 	registry [][]byte // DER: signing leaf, registry issuer
 	state    *state
 	beats    *beats
+	health   *healthwatch.Watch // nil: nobody is judged
 }
 
 // Head returns the head as it was signed.

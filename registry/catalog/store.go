@@ -53,6 +53,10 @@ type Store interface {
 	// was stored of that node. It may do part of it before an error.
 	SaveBeats(ctx context.Context, beats []BeatRow) error
 
+	// Events returns what Commit has stored of batch.Events, by rising ID: at most
+	// q.Limit of those after q.After, or, where that is 0, the newest.
+	Events(ctx context.Context, q EventQuery) ([]EventRow, error)
+
 	// Prune forgets what is older than the horizon. It may do part of it before
 	// an error, and works in steps that do not hold up a Commit for long.
 	Prune(ctx context.Context, h Horizon) error
@@ -76,6 +80,7 @@ type Batch struct {
 	LogRows []translog.Row // kept for ever
 	Objects []Object       // any of them may be stored already: the stored one stays
 	Nodes   []NodeRow      // each replaces the row of that node
+	Events  []EventRow     // one whose ID is there already is left out: nobody loses a version over it
 }
 
 // An Object is a signed statement as stored, under its name, with the
@@ -110,7 +115,27 @@ type BeatRow struct {
 	Beat identity.Beat
 }
 
-// A Loaded is all of the store's state but the versions.
+// An EventRow says how the status of a node has changed, and why; or, without a
+// node, what happened to the network.
+type EventRow struct {
+	ID       int64            // at least 1, rises with every event of the network
+	Node     identity.NodeID  // zero: the network
+	Time     int64            // made of its version, Unix seconds
+	From, To discovery.Status // 0: not listed
+	Reason   string           // a word, at most 64 bytes
+	Evidence string           // for people, at most 512 bytes
+	Disputed bool             // heartbeats and probes contradicted each other
+}
+
+// An EventQuery says which events are wanted.
+type EventQuery struct {
+	Service string          // "": all
+	Node    identity.NodeID // zero: all of the service, else one of it
+	After   int64           // an ID; 0: the newest
+	Limit   int             // at least 1
+}
+
+// A Loaded is all of the store's state but the versions, and the events.
 type Loaded struct {
 	Version int64          // the newest; 0: the store is empty
 	LogRows []translog.Row // all, by position
@@ -125,7 +150,9 @@ type Horizon struct {
 	// the newest version. Objects accepted before it go, if no node row refers to
 	// them as State, Hidden or Evidence.
 	Made int64
-	// IAT: node rows go, with their beats, if they are not listed and their
-	// GreatestIAT is this moment or earlier.
+	// IAT: node rows go, with their beats and events, if they are not listed and
+	// their GreatestIAT is this moment or earlier.
 	IAT int64
+	// Events: of each node, and of the network, so many of the newest events stay.
+	Events int
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/neurons-me/netget/discovery"
+	"github.com/neurons-me/netget/healthwatch"
 	"github.com/neurons-me/netget/identity"
 	"github.com/neurons-me/netget/internal/testca"
 	"github.com/neurons-me/netget/registry/catalog"
@@ -28,6 +29,8 @@ type world struct {
 	log   *syncBuffer
 	head  string // the head file
 	now   func() time.Time
+
+	health *healthwatch.Config // nil: nobody is judged
 
 	catalog *catalog.Catalog
 	stop    func() error // ends Run and returns its error
@@ -53,7 +56,7 @@ func start(tb testing.TB) *world {
 
 func (w *world) config() catalog.Config {
 	return catalog.Config{
-		Source: w.src, Store: w.store, Now: w.now, HeadFile: w.head,
+		Source: w.src, Store: w.store, Now: w.now, HeadFile: w.head, Health: w.health,
 		Logger: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 }
@@ -179,7 +182,7 @@ func (n *node) removal(tb testing.TB, state *identity.Statement, edit ...func(*i
 }
 
 func (n *node) submit(s *identity.Statement) (*catalog.Outcome, error) {
-	return n.w.catalog.Submit(context.Background(), s.Token(), n.cert)
+	return n.w.catalog.Submit(context.Background(), s.Token(), catalog.Peer{Certificate: n.cert})
 }
 
 // put submits and requires that it became the state.

@@ -47,6 +47,11 @@ func TestStore(t *testing.T, place func(t *testing.T) Place) {
 		{"networks do not see each other", testNetworks},
 		{"what is old or unreferenced is pruned", testPrune},
 		{"pruning much takes steps", testPruneMuch},
+		{"events are answered by rising ID, also after a restart", testEvents},
+		{"a commit that fails leaves no event", testEventsOfFailedCommit},
+		{"networks do not see each other's events", testEventsOfNetworks},
+		{"the newest events of each node stay", testPruneEvents},
+		{"pruning many events takes steps", testPruneManyEvents},
 		{"an ended context changes nothing", testEndedContext},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, place(t)) })

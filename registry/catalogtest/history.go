@@ -28,6 +28,7 @@ type History struct {
 	Objects  map[identity.Hash]catalog.Object
 	Nodes    map[identity.NodeID]catalog.NodeRow
 	Beats    map[identity.NodeID]catalog.BeatRow
+	Events   []catalog.EventRow // by rising ID
 }
 
 // NewHistory returns an empty history.
@@ -82,6 +83,7 @@ func (h *History) Apply(b catalog.Batch) {
 	log, rows := h.Log.Append(b.Leaf)
 	h.Log, h.Rows = log, append(h.Rows, rows...)
 	h.Keep(b.Objects, b.Nodes)
+	h.Events = append(h.Events, b.Events...)
 }
 
 // Keep makes objects and node rows part of the history.

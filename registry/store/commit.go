@@ -58,7 +58,10 @@ func (s *Store) Commit(ctx context.Context, batch catalog.Batch) error {
 		if err := s.writeObjects(ctx, tx, used, batch.Objects); err != nil {
 			return err
 		}
-		_, err := tx.ExecMany(ctx, upsertNode, s.nodeRows(batch.Nodes))
+		if _, err := tx.ExecMany(ctx, upsertNode, s.nodeRows(batch.Nodes)); err != nil {
+			return err
+		}
+		_, err := tx.ExecMany(ctx, insertEvent, s.eventRows(batch.Events))
 		return err
 	})
 	if errors.Is(err, database.ErrUnique) { // the log's rows outlive those of old versions

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -56,11 +57,13 @@ func TestFailedCommits(t *testing.T) {
 		h.Commit(t, s, h.Row(t, 1, 1))
 
 		b := h.Next(h.Row(t, 1, 2), h.Row(t, 2, 1))
+		h.AddEvents(&b, h.Node(t, 1), h.Node(t, 2))
 		at.Store(int64(database.BeforeCommit))
 		if err := s.Commit(t.Context(), b); !errors.Is(err, fault) || errors.Is(err, catalog.ErrConflict) {
 			t.Errorf("a commit that failed before it happened: got %v, want the fault", err)
 		}
 		expect(t, s, h)
+		catalogtest.ExpectEvents(t, s, h)
 
 		at.Store(int64(database.AfterCommit))
 		if err := s.Commit(t.Context(), b); !errors.Is(err, fault) || errors.Is(err, catalog.ErrConflict) {
@@ -73,6 +76,7 @@ func TestFailedCommits(t *testing.T) {
 			t.Errorf("trying it again: got %v, want %v", err, catalog.ErrConflict)
 		}
 		expect(t, s, h)
+		catalogtest.ExpectEvents(t, s, h)
 	})
 }
 
@@ -94,13 +98,22 @@ func TestSchemaRefuses(t *testing.T) {
 			"a negative time":       func(b *catalog.Batch) { b.Nodes[1].GreatestIAT = -1 },
 			"no node":               func(b *catalog.Batch) { b.Nodes[1].Node = identity.NodeID{} },
 			"a version after a gap": func(b *catalog.Batch) { b.Version.Version++ },
+			"an event without ID":   func(b *catalog.Batch) { b.Events[1].ID = 0 },
+			"an event of no time":   func(b *catalog.Batch) { b.Events[1].Time = 0 },
+			"an unknown old status": func(b *catalog.Batch) { b.Events[1].From = 4 },
+			"an unknown new status": func(b *catalog.Batch) { b.Events[1].To = 4 },
+			"no reason":             func(b *catalog.Batch) { b.Events[1].Reason = "" },
+			"a long reason":         func(b *catalog.Batch) { b.Events[1].Reason = strings.Repeat("x", 65) },
+			"much evidence":         func(b *catalog.Batch) { b.Events[1].Evidence = strings.Repeat("é", 257) },
 		} {
 			b := h.Next(h.Row(t, 1, 2), h.Row(t, 2, 2))
+			h.AddEvents(&b, h.Node(t, 1), h.Node(t, 2))
 			spoil(&b)
 			if err := s.Commit(t.Context(), b); err == nil || errors.Is(err, catalog.ErrConflict) {
 				t.Errorf("%s: got %v, want an error that is no conflict", name, err)
 			}
 			expect(t, s, h)
+			catalogtest.ExpectEvents(t, s, h)
 		}
 		b := h.Next(h.Row(t, 1, 2))
 		b.LogRows = append(b.LogRows, h.Rows[0])
@@ -217,6 +230,35 @@ func TestRowsThatNobodyWrote(t *testing.T) {
 			t.Errorf("a node that is none: got %v, want %v", err, database.ErrCorrupt)
 		}
 	})
+}
+
+// TestEventsThatNobodyWrote damages rows that no other check looks at.
+func TestEventsThatNobodyWrote(t *testing.T) {
+	for name, tt := range map[string]struct{ sqlite, postgres, spoil, want string }{
+		"a node that is none": {spoil: `UPDATE event SET node = 'nobody' WHERE id = 2`, want: "event 2: "},
+		"a status that is none": {
+			sqlite: `PRAGMA ignore_check_constraints = 1`, postgres: `ALTER TABLE event DROP CONSTRAINT event_new_status_check`,
+			spoil: `UPDATE event SET new_status = 257 WHERE id = 2`, want: "event 2: ",
+		},
+		"a table that is not there": {spoil: `DROP TABLE event`, want: "reading events of production.netget.internal: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBoth(t, func(t *testing.T, url string) {
+				t.Helper()
+				db := openDB(t, database.Config{URL: url})
+				s, h := newStore(t, db, production(t)), catalogtest.NewHistory(production(t))
+				h.CommitEvents(t, s, h.Node(t, 1), h.Node(t, 1), h.Node(t, 1))
+				if before := map[string]string{database.SQLite: tt.sqlite, database.Postgres: tt.postgres}[db.Engine()]; before != "" {
+					pragma(t, db, before)
+				}
+				pragma(t, db, tt.spoil)
+				got, err := s.Events(t.Context(), catalog.EventQuery{Limit: 9})
+				if !errors.Is(err, database.ErrCorrupt) || !strings.Contains(err.Error(), tt.want) || got != nil {
+					t.Errorf("got %v, %v, want %v at %q", got, err, database.ErrCorrupt, tt.want)
+				}
+			})
+		})
+	}
 }
 
 // TestServerStops shows that nothing is lost or invented when PostgreSQL dies.

@@ -103,6 +103,7 @@ func verifyAfterDeath(t *testing.T, url string, acknowledged int64) (newest int6
 	if diff := catalogtest.Diff(h, versions, loaded); diff != "" {
 		t.Fatalf("after death (-want +got):\n%s", diff)
 	}
+	catalogtest.ExpectEvents(t, newStore(t, db, production(t)), h)
 	return loaded.Version
 }
 
@@ -117,7 +118,9 @@ func step(h *catalogtest.History) catalog.Batch {
 		}
 		rows = append(rows, catalog.NodeRow{Node: node, State: catalogtest.RID("state", i, n), GreatestIAT: int64(n)})
 	}
-	return h.Next(rows...)
+	b := h.Next(rows...)
+	h.AddEvents(&b, rows[0].Node, identity.NodeID{})
+	return b
 }
 
 // commitForEver goes on where the store ends, and says each version that was

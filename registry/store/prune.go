@@ -60,15 +60,18 @@ var certificateSweep = sweep{
 }
 
 // Prune forgets what is older than the horizon, which must lie in the past (it
-// is what other processes rely on when they commit meanwhile): the leaves and change lists of old versions (never the newest, and never hashes
-// of the log), nodes that left, then objects and certificates that nothing
-// refers to. It works in steps, which other processes may take as well.
+// is what other processes rely on when they commit meanwhile): the leaves and
+// change lists of old versions (never the newest, and never hashes of the log),
+// nodes that left, with their heartbeats and events, all but the newest events of
+// each other one, then objects and certificates that nothing refers to. It works
+// in steps, which other processes may take as well.
 func (s *Store) Prune(ctx context.Context, h catalog.Horizon) error {
 	defer s.looks.forget()
 	err := errors.Join(
 		s.pruneVersions(ctx, h.Made),
 		removeAll[string](ctx, s, nodeSweep, h.IAT),
 		removeAll[string](ctx, s, beatSweep, 0),
+		s.pruneEvents(ctx, h.Events),
 		removeAll[[]byte](ctx, s, objectSweep, h.Made),
 		removeAll[[]byte](ctx, s, certificateSweep, h.Made),
 	)

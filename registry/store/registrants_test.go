@@ -75,7 +75,7 @@ func (r registrants) submit(b *testing.B, c *catalog.Catalog) (count int) {
 		count += len(n.signed)
 		all.Go(func() {
 			for _, s := range n.signed {
-				if _, err := c.Submit(b.Context(), s.Token(), n.cert); err != nil {
+				if _, err := c.Submit(b.Context(), s.Token(), catalog.Peer{Certificate: n.cert}); err != nil {
 					b.Errorf("registering %s: %v", s.Node(), err)
 					return
 				}

@@ -2,11 +2,14 @@ package store_test
 
 import (
 	"errors"
+	"io/fs"
 	"testing"
+	"testing/fstest"
 
 	"github.com/neurons-me/netget/identity"
 	"github.com/neurons-me/netget/internal/database"
 	"github.com/neurons-me/netget/internal/testpg"
+	"github.com/neurons-me/netget/migrations"
 	"github.com/neurons-me/netget/registry/catalog"
 	"github.com/neurons-me/netget/registry/catalogtest"
 	"github.com/neurons-me/netget/registry/store"
@@ -49,6 +52,36 @@ func TestProcessThatIsBehind(t *testing.T) {
 		}
 		h.Beats[beat.Node] = beat
 		expect(t, s, h)
+	})
+}
+
+// TestStoreOfAnOlderProgram shows that a store from before there were events
+// gets them, and keeps what it has.
+func TestStoreOfAnOlderProgram(t *testing.T) {
+	onBoth(t, func(t *testing.T, url string) {
+		t.Helper()
+		db, err := database.Open(t.Context(), database.Config{URL: url, Migrations: func(engine string) fs.FS {
+			const first = "00001_catalog.sql"
+			text, err := fs.ReadFile(migrations.Registry(engine), first)
+			if err != nil {
+				t.Error(err)
+			}
+			return fstest.MapFS{first: {Data: text}}
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, h := newStore(t, db, production(t)), catalogtest.NewHistory(production(t))
+		h.Commit(t, s, h.Row(t, 1, 1), h.Row(t, 2, 1))
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s = newStore(t, openDB(t, database.Config{URL: url}), production(t))
+		expect(t, s, h)
+		catalogtest.ExpectEvents(t, s, h)
+		h.CommitEvents(t, s, h.Node(t, 1))
+		expect(t, s, h)
+		catalogtest.ExpectEvents(t, s, h)
 	})
 }
 

@@ -93,7 +93,7 @@ func query(t *testing.T, q *database.Query, sql string, columns []column, args .
 			t.Fatal(err)
 		}
 		for i := range scan {
-			row[i] = valueOf(scan[i])
+			row[i] = valueOf(scan[i], columns[i].nullable)
 		}
 		all = append(all, row)
 	}
@@ -103,7 +103,8 @@ func query(t *testing.T, q *database.Query, sql string, columns []column, args .
 	return all
 }
 
-func valueOf(scanned any) any {
+// valueOf takes empty bytes for NULL, as the store does, where NULL may be.
+func valueOf(scanned any, nullable bool) any {
 	switch v := scanned.(type) {
 	case *string:
 		return *v
@@ -114,6 +115,9 @@ func valueOf(scanned any) any {
 	case *[]byte:
 		if len(*v) > 0 {
 			return *v
+		}
+		if !nullable {
+			return []byte{}
 		}
 	}
 	return nil
@@ -159,9 +163,9 @@ func (tb table) others(row, col int) (values []any) {
 		add("development.netget.internal")
 		add("spiffe://production.netget.internal/billing/nobody")
 	case []byte:
-		flipped := bytes.Clone(v)
+		flipped := append(bytes.Clone(v), 1)
 		flipped[len(v)/2] ^= 1
-		add(flipped)
+		add(flipped[:max(1, len(v))])
 	}
 	for _, other := range tb.rows {
 		if len(values) < 4 && other[col] != nil {

@@ -47,6 +47,7 @@ func newTampered(t *testing.T, url, seed, registry, head string) *tampered {
 	if err := <-ended; err != nil {
 		t.Fatal(err)
 	}
+	w.remember(t)
 	w.clean = dump(t, w.db)
 	var err error
 	if w.state, err = w.open(t); err != nil {
@@ -109,7 +110,7 @@ func (w *tampered) fill(t *testing.T, c *catalog.Catalog) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Submit(t.Context(), s.Token(), cert); err != nil {
+		if _, err := c.Submit(t.Context(), s.Token(), catalog.Peer{Certificate: cert}); err != nil {
 			t.Fatalf("submitting for %s: %v", s.Node(), err)
 		}
 		return s
@@ -159,6 +160,22 @@ func (w *tampered) fill(t *testing.T, c *catalog.Catalog) {
 	w.equivocate(t, put, record)
 }
 
+// remember gives the store events of a node and of the network.
+func (w *tampered) remember(t *testing.T) {
+	t.Helper()
+	for _, node := range []identity.NodeID{w.ca.ID("billing", "b-1"), {}, w.ca.ID("search", "s-3")} {
+		err := w.db.Write(t.Context(), func(tx *database.Tx) error {
+			_, err := tx.Exec(t.Context(), `INSERT INTO event (network, id, node, made, old_status, new_status, reason, evidence, disputed)
+				VALUES ($1, (SELECT coalesce(max(id), 0) + 1 FROM event WHERE network = $1), $2, $3, 1, 2, 'heartbeat-late', $4, $5)`,
+				w.ca.Bundle().TrustDomain().String(), node.String(), w.now.Unix(), []byte("nothing for 16 s"), node.IsZero())
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func (w *tampered) beat(t *testing.T, c *catalog.Catalog, cred *identity.Credential, s *identity.Statement, chain *identity.Chain) {
 	t.Helper()
 	cert, err := w.ca.Bundle().Verify(cred.Leaf(), cred.Issuer(), identity.ClientUse)
@@ -166,7 +183,7 @@ func (w *tampered) beat(t *testing.T, c *catalog.Catalog, cred *identity.Credent
 		t.Fatal(err)
 	}
 	token, _ := chain.Token(2)
-	if _, err := c.Beat(t.Context(), cert, s.RID(), identity.Beat{K: 2, Token: token}); err != nil {
+	if _, err := c.Beat(t.Context(), catalog.Peer{Certificate: cert}, s.RID(), identity.Beat{K: 2, Token: token}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -218,6 +235,15 @@ func unnoticed() map[string]string {
 		"beat.rid":            "see beat.network",
 		"beat.k":              "see beat.network",
 		"beat.token":          "see beat.network",
+		"event.network":       "nobody signs an event and nothing is decided by it: operators are told what the registry remembers",
+		"event.id":            "see event.network",
+		"event.node":          "see event.network; what is no node is noticed when it is asked for",
+		"event.made":          "see event.network",
+		"event.old_status":    "see event.network",
+		"event.new_status":    "see event.network",
+		"event.reason":        "see event.network",
+		"event.evidence":      "see event.network",
+		"event.disputed":      "see event.network",
 	}
 }
 
@@ -342,6 +368,7 @@ func TestEveryDeletedRowIsNoticedOrWithoutEffect(t *testing.T) {
 			{"object", "those that were replaced", 5},
 			{"node", "those that are not listed, see node.network", 3},
 			{"beat", "the next comes soon", 1},
+			{"event", "see event.network", len(w.table("event").rows)},
 		} {
 			n := slices.IndexFunc(w.clean, func(tb table) bool { return tb.name == tt.table })
 			unnoticed := 0
@@ -355,7 +382,7 @@ func TestEveryDeletedRowIsNoticedOrWithoutEffect(t *testing.T) {
 				t.Errorf("%s: of %d rows %d can be deleted unnoticed, want %d", tt.table, len(w.clean[n].rows), unnoticed, tt.unnoticed)
 			}
 		}
-		if len(w.clean) != 7 {
+		if len(w.clean) != 8 {
 			t.Errorf("%d tables, and not each is judged", len(w.clean))
 		}
 	})

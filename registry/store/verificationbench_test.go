@@ -147,7 +147,7 @@ func (r registrants) beat(b *testing.B, c *catalog.Catalog) {
 	for _, n := range r {
 		s := n.signed[len(n.signed)-1]
 		token, _ := n.chain.Token(1)
-		if _, err := c.Beat(b.Context(), n.cert, s.RID(), identity.Beat{K: 1, Token: token}); err != nil {
+		if _, err := c.Beat(b.Context(), catalog.Peer{Certificate: n.cert}, s.RID(), identity.Beat{K: 1, Token: token}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -138,6 +138,9 @@ func (s *Server) Address() string { return s.api.Addr().String() }
 // Ops returns the URL of the operations port, "" when it is off.
 func (s *Server) Ops() string { return s.ops.URL() }
 
+// Ports returns those that the server listens at.
+func (s *Server) Ports() []int64 { return ops.Ports(s.Address(), s.Ops()) }
+
 // Ready describes the server for its ready line.
 func (s *Server) Ready(program string) cli.Ready {
 	var names []string

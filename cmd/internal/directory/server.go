@@ -15,7 +15,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/neurons-me/netget/cmd/internal/healthflags"
 	"github.com/neurons-me/netget/cmd/internal/ops"
+	"github.com/neurons-me/netget/healthwatch"
+	"github.com/neurons-me/netget/healthwatch/probe"
 	"github.com/neurons-me/netget/identity"
 	"github.com/neurons-me/netget/identity/enroll"
 	"github.com/neurons-me/netget/internal/cli"
@@ -40,8 +43,12 @@ type ServerConfig struct {
 	Dir        string   // where the admin socket is; "" for none
 	Audit      string   // file of the audit log; "" for none beside the ordinary log
 	Registry   registry.Config
-	Now        func() time.Time
-	Logger     *slog.Logger
+	Health     healthflags.Settings
+	// Loopback: nodes on this very machine may be probed, as in development.
+	Loopback bool
+	OwnPorts []int64 // of this process, beside those above: never probed
+	Now      func() time.Time
+	Logger   *slog.Logger
 }
 
 // A Server is a registry that holds its store and its ports.
@@ -121,7 +128,11 @@ func (s *Server) loadIdentities() error {
 		seen[id.TrustDomain()] = dir
 		s.networks = append(s.networks, &network{source: source})
 	}
-	return nil
+	var names []string
+	for _, n := range s.networks {
+		names = append(names, n.source.Identity().Document.Network)
+	}
+	return s.cfg.Health.Check(names)
 }
 
 // build puts catalogs and server together.
@@ -135,7 +146,13 @@ func (s *Server) build() error {
 		if err != nil {
 			return err
 		}
+		health := s.cfg.Health.For(n.source.Identity().Document.Network)
+		prober := &probe.Prober{
+			Source: n.source, Now: s.cfg.Now,
+			Policy: probe.Policy{Allow: health.Allow, Loopback: s.cfg.Loopback, OwnPorts: append(ops.Ports(s.Address(), s.Ops()), s.cfg.OwnPorts...)},
+		}
 		n.catalog, err = catalog.New(catalog.Config{
+			Health: &healthwatch.Config{Rules: health.Rules, Brake: health.Brake, Probe: prober.Probe, Forbids: prober.Forbids},
 			Source: n.source, Store: st, Now: s.cfg.Now, Logger: s.cfg.Logger, Audit: s.diary.log,
 			HeadFile: n.source.Folder().Path(headFile),
 			Floors:   registry.AuthorityMarks(n.source, s.cfg.Now),

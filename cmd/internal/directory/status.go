@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/neurons-me/netget/healthwatch"
 	"github.com/neurons-me/netget/identity"
 	"github.com/neurons-me/netget/internal/cli"
 	"github.com/neurons-me/netget/internal/cli/admin"
@@ -27,6 +28,11 @@ type NetworkStatus struct {
 	Version  int64           `json:"version"`
 	Services int64           `json:"services"`
 	Records  int64           `json:"records"`
+	Up       int64           `json:"up"` // of the records, by the health of their nodes
+	Suspect  int64           `json:"suspect"`
+	Down     int64           `json:"down"`
+	Disputed int64           `json:"disputed"` // of these, those whose heartbeats and probes contradict each other
+	Brake    bool            `json:"brake"`    // too many would turn down at once, and none does
 	HeadIAT  time.Time       `json:"head_iat"`
 	NotAfter time.Time       `json:"not_after"` // of the certificate
 	Problem  string          `json:"problem"`   // why it is not served; "" when it is
@@ -43,11 +49,11 @@ func (s Status) Names() []string {
 
 // Table shows a line for each network.
 func (s Status) Table() cli.Table {
-	t := cli.Table{Header: []string{"NETWORK", "REGISTRY", "VERSION", "SERVICES", "RECORDS", "HEAD SIGNED", "CERTIFICATE UNTIL", "PROBLEM"}}
+	t := cli.Table{Header: []string{"NETWORK", "REGISTRY", "VERSION", "SERVICES", "RECORDS", "UP", "SUSPECT", "DOWN", "HEAD SIGNED", "CERTIFICATE UNTIL", "PROBLEM"}}
 	for _, n := range s.Networks {
 		t.Rows = append(t.Rows, []string{
 			n.Network, n.ID.Label(), strconv.FormatInt(n.Version, 10), strconv.FormatInt(n.Services, 10), strconv.FormatInt(n.Records, 10),
-			n.HeadIAT.UTC().Format(time.RFC3339), n.NotAfter.UTC().Format(time.RFC3339), n.Problem,
+			strconv.FormatInt(n.Up, 10), strconv.FormatInt(n.Suspect, 10), strconv.FormatInt(n.Down, 10), n.HeadIAT.UTC().Format(time.RFC3339), n.NotAfter.UTC().Format(time.RFC3339), n.Problem,
 		})
 	}
 	return t
@@ -68,6 +74,12 @@ func (s *Server) status(context.Context, struct{}) (Status, error) {
 		if snap := n.catalog.Snapshot(); snap != nil {
 			h := snap.Head()
 			st.Version, st.Services, st.Records, st.HeadIAT = h.Version, h.Services, h.Records, time.Unix(h.IAT, 0)
+		}
+		h := n.catalog.Health()
+		st.Up, st.Suspect, st.Down = h.Nodes[healthwatch.Up], h.Nodes[healthwatch.Suspect], h.Nodes[healthwatch.Down]
+		st.Disputed, st.Brake = h.Disputed, h.Braked
+		if h.Braked {
+			st.Problem = "the brake holds: too many nodes fail at once"
 		}
 		if err := n.catalog.Err(); err != nil {
 			st.Problem = err.Error()

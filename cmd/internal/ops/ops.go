@@ -11,6 +11,8 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -76,6 +78,17 @@ func (s *Server) URL() string {
 		return ""
 	}
 	return "http://" + s.listener.Addr().String()
+}
+
+// Ports returns the ports of addresses host:port and of URLs; of "" there is none.
+func Ports(addresses ...string) []int64 {
+	var ports []int64
+	for _, address := range addresses {
+		if at, err := netip.ParseAddrPort(strings.TrimPrefix(address, "http://")); err == nil {
+			ports = append(ports, int64(at.Port()))
+		}
+	}
+	return ports
 }
 
 // Close closes a port that does not run.

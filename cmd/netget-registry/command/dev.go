@@ -15,6 +15,7 @@ import (
 	"github.com/neurons-me/netget/cmd/internal/auditlog"
 	"github.com/neurons-me/netget/cmd/internal/authority"
 	"github.com/neurons-me/netget/cmd/internal/directory"
+	"github.com/neurons-me/netget/cmd/internal/healthflags"
 	"github.com/neurons-me/netget/identity"
 	"github.com/neurons-me/netget/identity/enroll"
 	"github.com/neurons-me/netget/internal/cli"
@@ -53,6 +54,7 @@ type dev struct {
 	caAddress   string
 	caOps       string
 	audit       string
+	health      healthflags.Settings
 	logger      *slog.Logger
 	authority   *authority.Server
 	directory   *directory.Server
@@ -89,6 +91,7 @@ func newDev(p *cli.Program) *cobra.Command {
 	flags.StringVar(&d.opsAddress, "ops-address", defaultOpsAddress, "the registry's operations port, or off")
 	flags.StringVar(&d.caAddress, "ca-address", "127.0.0.1:8439", "where the authority listens")
 	auditlog.Flag(flags, &d.audit)
+	healthflags.Add(flags, &d.health)
 	flags.StringVar(&d.caOps, "ca-ops-address", "127.0.0.1:8436", "the authority's operations port, or off")
 	return cmd
 }
@@ -153,6 +156,7 @@ func (d *dev) runRegistry(ctx context.Context, announce func(devReady) error) er
 	d.directory, err = directory.Listen(ctx, directory.ServerConfig{
 		Identities: []string{d.identityDir}, Store: defaultStore(d.home), Address: d.address, OpsAddress: d.opsAddress,
 		Dir: d.home.Registry(), Audit: audit, Now: time.Now, Logger: d.logger,
+		Health: d.health, Loopback: true, OwnPorts: d.authority.Ports(),
 	})
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"github.com/neurons-me/netget/cmd/internal/auditlog"
 	"github.com/neurons-me/netget/cmd/internal/connflags"
 	"github.com/neurons-me/netget/cmd/internal/directory"
+	"github.com/neurons-me/netget/cmd/internal/healthflags"
 	"github.com/neurons-me/netget/internal/cli"
 	"github.com/neurons-me/netget/internal/cli/admin"
 	"github.com/neurons-me/netget/registry"
@@ -72,6 +73,7 @@ func newServe(p *cli.Program) *cobra.Command {
 	flags.StringVar(&cfg.OpsAddress, "ops-address", defaultOpsAddress, "where the operations port is, or off")
 	auditlog.Flag(flags, &audit)
 	addLimits(cmd, &cfg.Registry)
+	healthflags.Add(flags, &cfg.Health)
 	return cmd
 }
 

@@ -3,6 +3,7 @@
 package memstore
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -23,6 +24,7 @@ type Contents struct {
 	Objects  map[identity.Hash]catalog.Object
 	Nodes    map[identity.NodeID]catalog.NodeRow
 	Beats    map[identity.NodeID]catalog.BeatRow
+	Events   []catalog.EventRow // by rising ID
 }
 
 // An Op is a method of the store that can be made to fail.
@@ -36,6 +38,7 @@ const (
 	Keep      Op = "keep"
 	Version   Op = "version"
 	SaveBeats Op = "save beats"
+	Events    Op = "events"
 	Prune     Op = "prune"
 	Ping      Op = "ping"
 )
@@ -75,6 +78,7 @@ func (s *Store) Contents() Contents {
 	c := s.now
 	c.Versions, c.Objects = maps.Clone(c.Versions), maps.Clone(c.Objects)
 	c.Nodes, c.Beats, c.LogRows = maps.Clone(c.Nodes), maps.Clone(c.Beats), slices.Clone(c.LogRows)
+	c.Events = slices.Clone(c.Events)
 	return c
 }
 
@@ -163,8 +167,18 @@ func (s *Store) Commit(ctx context.Context, b catalog.Batch) error {
 		c.Versions[c.Newest] = b.Version
 		c.LogRows = append(c.LogRows, b.LogRows...)
 		c.keep(b.Objects, b.Nodes)
+		for _, e := range b.Events {
+			if i, found := c.findEvent(e); !found {
+				c.Events = slices.Insert(c.Events, i, e)
+			}
+		}
 		return nil
 	})
+}
+
+// findEvent returns where the event with the ID of e is, or belongs.
+func (c *Contents) findEvent(e catalog.EventRow) (int, bool) {
+	return slices.BinarySearchFunc(c.Events, e, func(a, b catalog.EventRow) int { return cmp.Compare(a.ID, b.ID) })
 }
 
 // Keep implements [catalog.Store].
@@ -216,6 +230,23 @@ func (s *Store) SaveBeats(ctx context.Context, beats []catalog.BeatRow) error {
 	})
 }
 
+// Events implements [catalog.Store].
+func (s *Store) Events(ctx context.Context, q catalog.EventQuery) ([]catalog.EventRow, error) {
+	var all []catalog.EventRow
+	err := s.do(ctx, Events, func(c *Contents) error {
+		for _, e := range c.Events {
+			if e.ID > q.After && (q.Node.IsZero() || e.Node == q.Node) && (q.Service == "" || e.Node.Service() == q.Service) {
+				all = append(all, e)
+			}
+		}
+		return nil
+	})
+	if q.After == 0 {
+		return all[max(0, len(all)-q.Limit):], err
+	}
+	return all[:min(len(all), q.Limit)], err
+}
+
 // Prune implements [catalog.Store].
 func (s *Store) Prune(ctx context.Context, h catalog.Horizon) error {
 	return s.do(ctx, Prune, func(c *Contents) error {
@@ -226,6 +257,7 @@ func (s *Store) Prune(ctx context.Context, h catalog.Horizon) error {
 				delete(c.Beats, node)
 			}
 		}
+		c.pruneEvents(h.Events)
 		used := referred(c)
 		maps.DeleteFunc(c.Objects, func(rid identity.Hash, o catalog.Object) bool {
 			_, needed := used[rid]
@@ -233,6 +265,21 @@ func (s *Store) Prune(ctx context.Context, h catalog.Horizon) error {
 		})
 		return nil
 	})
+}
+
+// pruneEvents leaves the newest keep events of each node that is known, and of
+// the network.
+func (c *Contents) pruneEvents(keep int) {
+	kept := map[identity.NodeID]int{}
+	var stay []catalog.EventRow
+	for _, e := range slices.Backward(c.Events) {
+		if _, known := c.Nodes[e.Node]; (known || e.Node.IsZero()) && kept[e.Node] < keep {
+			kept[e.Node]++
+			stay = append(stay, e)
+		}
+	}
+	slices.Reverse(stay)
+	c.Events = stay
 }
 
 // Ping implements [catalog.Store].
