@@ -32,8 +32,15 @@ type ServiceNode struct {
 	ExpiresAt time.Time         `json:"expires_at"`
 	Endpoints []Endpoint        `json:"endpoints"`
 	Metadata  map[string]string `json:"metadata"`
-	Disputed  bool              `json:"disputed"` // up, say the registries, but not live
-	Reason    string            `json:"reason"`   // why it is not active; "" when it is
+	Disputed  bool              `json:"disputed"` // up, say the registries, but not live; or they say so
+	// Reason is why it is not active, "" when it is: draining, down, disputed or
+	// not-live, and where the status is not up, in brackets, since when, with the
+	// registry's word for it, as in "down (since 2026-11-22T17:00:00Z:
+	// heartbeat-missing)". Nothing proves that word.
+	Reason string `json:"reason"`
+	// Cause is the registry's word for why the status is not up, "" where it gave
+	// none, also of a suspect node that is active.
+	Cause string `json:"cause"`
 }
 
 // A Discovery is all that the registries verifiably say of a service.
@@ -187,12 +194,28 @@ func NewServiceNode(n discovery.Node) ServiceNode {
 		ID: r.Node, Service: r.Service, Node: r.Node.Label(), Active: n.Active(), Status: n.Status, Live: n.Live, State: r.State,
 		Since: time.Unix(n.Since, 0).UTC(), Epoch: r.Epoch, Sequence: r.Sequence, RID: n.RID,
 		IssuedAt: time.Unix(r.IAT, 0).UTC(), ExpiresAt: time.Unix(r.Exp, 0).UTC(),
-		Endpoints: []Endpoint{}, Metadata: maps.Clone(r.Metadata), Disputed: n.Disputed, Reason: n.Reason(),
+		Endpoints: []Endpoint{}, Metadata: maps.Clone(r.Metadata), Disputed: n.Disputed, Reason: reason(n), Cause: n.Cause,
 	}
 	for _, e := range r.Endpoints {
 		out.Endpoints = append(out.Endpoints, Endpoint{Name: e.Name, Address: e.Address, Port: int(e.Port), Protocol: e.Protocol})
 	}
 	return out
+}
+
+// reason says why a node is not active, see [ServiceNode].
+func reason(n discovery.Node) string {
+	word := n.Reason()
+	if word == "" || n.Status == discovery.Up {
+		return word
+	}
+	text := "since " + time.Unix(n.Since, 0).UTC().Format(time.RFC3339)
+	if n.Status.String() != word {
+		text = n.Status.String() + " " + text
+	}
+	if n.Cause != "" {
+		text += ": " + n.Cause
+	}
+	return word + " (" + text + ")"
 }
 
 // choose picks one of the nodes with the best status, by weight.

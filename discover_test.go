@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/neurons-me/netget"
+	"github.com/neurons-me/netget/discovery"
 	"github.com/neurons-me/netget/identity"
 	"github.com/neurons-me/netget/internal/testca"
 )
@@ -245,4 +246,31 @@ func dial(t *testing.T, address string, cert tls.Certificate) (string, error) {
 	defer conn.Close()
 	text, err := io.ReadAll(conn)
 	return string(text), err
+}
+
+func TestReasonSaysWhyANodeIsNotActiveAndSinceWhen(t *testing.T) {
+	at := time.Date(2026, 11, 22, 17, 0, 0, 0, time.UTC)
+	for name, row := range map[string]struct {
+		state  identity.State
+		status discovery.Status
+		live   bool
+		cause  string
+		want   string
+	}{
+		"active":              {identity.Active, discovery.Up, true, "", ""},
+		"suspect, but active": {identity.Active, discovery.Suspect, true, "heartbeat-late", ""},
+		"up without a token":  {identity.Active, discovery.Up, false, "", "disputed"},
+		"suspect and silent":  {identity.Active, discovery.Suspect, false, "heartbeat-late", "not-live (suspect since 2026-11-22T17:00:00Z: heartbeat-late)"},
+		"down":                {identity.Active, discovery.Down, true, "probe-failed", "down (since 2026-11-22T17:00:00Z: probe-failed)"},
+		"down without a word": {identity.Active, discovery.Down, true, "", "down (since 2026-11-22T17:00:00Z)"},
+		"draining":            {identity.Draining, discovery.Up, true, "", "draining"},
+		"draining and down":   {identity.Draining, discovery.Down, true, "heartbeat-missing", "draining (down since 2026-11-22T17:00:00Z: heartbeat-missing)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := netget.NewServiceNode(discovery.Node{Record: &identity.Record{State: row.state}, Status: row.status, Since: at.Unix(), Live: row.live, Cause: row.cause})
+			if got.Reason != row.want || got.Cause != row.cause || got.Active != (row.want == "") {
+				t.Errorf("got reason %q, cause %q, active %t; want %q, %q", got.Reason, got.Cause, got.Active, row.want, row.cause)
+			}
+		})
+	}
 }

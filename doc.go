@@ -14,4 +14,6 @@
 //	defer node.Close()
 //	if err := node.RegisterWithNetwork(ctx); err != nil { … }
 //	db, err := node.DiscoverServiceNode(ctx, "databaseservice")
+//
+// [Node.Drain] asks that nobody new use the node; whoever does goes on.
 package netget

@@ -29,6 +29,7 @@ type liar struct {
 	id           identity.NodeID
 	tls, signing *identity.Credential
 	url          string
+	server       *httptest.Server
 
 	mu       sync.Mutex
 	log      translog.Log
@@ -38,6 +39,7 @@ type liar struct {
 	lie      func(w http.ResponseWriter, path string, s *identity.Statement) bool // nil: honest; false: go on
 	beats    []identity.Hash                                                      // rid of each heartbeat
 	received []*identity.Statement
+	events   http.HandlerFunc // of GET /v1/events; nil: there are none
 }
 
 func newLiar(t *testing.T, ca *testca.Authority, label string) *liar {
@@ -55,7 +57,7 @@ func newLiar(t *testing.T, ca *testca.Authority, label string) *liar {
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	l.url = server.URL
+	l.url, l.server = server.URL, server
 	return l
 }
 
@@ -98,6 +100,10 @@ func (l *liar) key() identity.Hash {
 func (l *liar) handle(w http.ResponseWriter, r *http.Request) {
 	body := sure(io.ReadAll(r.Body))
 	from, _ := strconv.ParseInt(r.URL.Query().Get("from"), 10, 64)
+	if r.URL.Path == "/v1/events" && l.events != nil {
+		l.events(w, r)
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var s *identity.Statement

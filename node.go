@@ -59,7 +59,8 @@ type session struct {
 
 	registering  sync.Mutex // held while the node is registered or deregistered, I/O included
 	mu           sync.Mutex
-	registration *registration // guarded by mu
+	registration *registration  // guarded by mu
+	wish         identity.State // what the node wants to be in all that it signs; guarded by mu
 }
 
 // New returns a node. It does no I/O: the identity is read when a method
@@ -197,7 +198,7 @@ func newSession(opts Options) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{opts: opts, source: source, marks: marks}
+	s := &session{opts: opts, source: source, marks: marks, wish: identity.Active}
 	s.client, err = discovery.NewClient(discovery.Config{
 		Source: source, Marks: marks, Addresses: opts.RegistryNodes, MinRegistries: opts.MinRegistries, MaxStale: opts.MaxStale,
 		UpdateList: s.updateList, KeepDocuments: opts.KeepAnswers, Now: opts.Now, Logger: opts.Logger,

@@ -59,3 +59,11 @@ func (s nodeState) save(folder *identity.Folder) error {
 	}
 	return identity.ReplaceFile(folder.Path(identity.StateFile), append(text, '\n'), 0o600)
 }
+
+// after returns the later of two places: that of the state, and another.
+func (s nodeState) after(epoch, sequence int64) nodeState {
+	if s.Epoch < epoch || s.Epoch == epoch && s.Sequence < sequence {
+		s.Epoch, s.Sequence = epoch, sequence
+	}
+	return s
+}

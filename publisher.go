@@ -16,11 +16,8 @@ import (
 )
 
 const (
-	minBackoff     = time.Second
-	maxBackoff     = time.Minute
-	receiptOneIn   = 8 // heartbeats that ask for a receipt
-	firstTries     = 3 // answers to a registry that knows a later statement, before the first acceptance
-	requestTimeout = 10 * time.Second
+	receiptOneIn = 8 // heartbeats that ask for a receipt
+	firstTries   = 3 // answers to a registry that knows a later statement, before the first acceptance
 )
 
 // A publisher keeps the node's record present at one registry address.
@@ -35,8 +32,11 @@ type publisher struct {
 	proof    *discovery.Accepted // its receipt; guarded by mu
 	err      error               // of the last attempt; guarded by mu
 	tried    chan struct{}       // closed after the first attempt to publish; guarded by mu
+	brought  *signed             // what it was last asked to take; guarded by mu
+	bringErr error               // why it did not; guarded by mu
 
-	sent     int64 // number of the last heartbeat sent of accepted
+	sent     int64    // number of the last heartbeat sent of accepted
+	notes    []string // of the registry's last receipt
 	failures int
 }
 
@@ -64,27 +64,48 @@ func (p *publisher) run() {
 
 // step does what is due and returns when to come back.
 func (p *publisher) step(current *signed) time.Duration {
-	ctx, cancel := context.WithTimeout(p.ctx, requestTimeout)
-	defer cancel()
 	held, _, _ := p.state()
 	if held != current {
-		if err := p.publish(ctx, current); err != nil {
+		if err := p.publish(p.ctx, current); err != nil {
 			if held != nil {
-				_ = p.beat(ctx, held) // the old record lives on until the new one is taken
+				_ = p.beat(p.ctx, held) // the old record lives on until the new one is taken
 			}
-			return p.failed(ctx, current, err)
+			again := p.failed(p.ctx, current, err)
+			p.conclude(current, err)
+			return again
 		}
+		p.conclude(current, nil)
 		held = current
-	} else if err := p.beat(ctx, held); err != nil {
-		return p.failed(ctx, current, err)
+	} else if err := p.beat(p.ctx, held); err != nil {
+		return p.failed(p.ctx, current, err)
 	}
 	p.failures = 0
 	return p.untilBeat(held)
 }
 
+// conclude says how bringing s to the registry went, after all that follows from
+// it at once.
+func (p *publisher) conclude(s *signed, err error) {
+	p.mu.Lock()
+	p.brought, p.bringErr = s, err
+	p.mu.Unlock()
+	p.registration.tell()
+}
+
+// attempt bounds the time of one request to a registry that holds a record of
+// ours, or none yet.
+func (p *publisher) attempt(ctx context.Context) (context.Context, context.CancelFunc) {
+	if held, _, _ := p.state(); held != nil {
+		return context.WithTimeout(ctx, attemptTime(held.beatInterval()))
+	}
+	return context.WithTimeout(ctx, requestTimeout)
+}
+
 // publish brings the current record to the registry.
 func (p *publisher) publish(ctx context.Context, s *signed) error {
-	proof, err := p.registration.session.client.Publish(ctx, p.remote, s.statement)
+	attempt, cancel := p.attempt(ctx)
+	defer cancel()
+	proof, err := p.registration.session.client.Publish(attempt, p.remote, s.statement)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.err = err
@@ -94,11 +115,8 @@ func (p *publisher) publish(ctx context.Context, s *signed) error {
 	p.accepted, p.proof, p.sent = s, proof, 0
 	p.firstTried()
 	p.registration.markAccepted()
-	logger := p.registration.session.opts.Logger
-	logger.LogAttrs(ctx, slog.LevelInfo, "registered", slog.String("registry", p.remote.URL()), slog.String("rid", s.statement.RID().String()), slog.Int64("version", proof.Head.Version))
-	for _, note := range proof.Listing.Notes {
-		logger.LogAttrs(ctx, slog.LevelWarn, "registry's note", slog.String("registry", p.remote.URL()), slog.String("note", note))
-	}
+	p.registration.session.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "registered", slog.String("registry", p.remote.URL()), slog.String("rid", s.statement.RID().String()), slog.Int64("version", proof.Head.Version))
+	p.tellNotes(ctx, proof.Listing.Notes)
 	return nil
 }
 
@@ -114,7 +132,9 @@ func (p *publisher) beat(ctx context.Context, s *signed) error {
 	if !ok || k <= p.sent {
 		return nil
 	}
-	reply, err := p.registration.session.client.Beat(ctx, p.remote, s.statement, identity.Beat{K: k, Token: token}, p.failures > 0 || oneIn(receiptOneIn))
+	attempt, cancel := p.attempt(ctx)
+	defer cancel()
+	reply, err := p.registration.session.client.Beat(attempt, p.remote, s.statement, identity.Beat{K: k, Token: token}, p.failures > 0 || oneIn(receiptOneIn))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.err = err
@@ -122,10 +142,24 @@ func (p *publisher) beat(ctx context.Context, s *signed) error {
 		return err
 	}
 	p.sent = k
+	if reply.Receipt != nil {
+		p.tellNotes(ctx, reply.Receipt.Notes)
+	}
 	if reply.Late {
 		p.registration.session.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "heartbeat late", slog.String("registry", p.remote.URL()), slog.Int64("registry_clock", reply.Time))
 	}
 	return nil
+}
+
+// tellNotes puts into the log what the registry will not do, once.
+func (p *publisher) tellNotes(ctx context.Context, notes []string) {
+	if slices.Equal(notes, p.notes) {
+		return
+	}
+	p.notes = notes
+	for _, note := range notes {
+		p.registration.session.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "registry's note", slog.String("registry", p.remote.URL()), slog.String("note", note))
+	}
 }
 
 // failed reacts to a refusal or failure and returns when to try again.
@@ -160,22 +194,23 @@ func (p *publisher) failed(ctx context.Context, current *signed, err error) time
 	return p.backoff(err)
 }
 
+// backoff is until the next attempt. A registry that holds the node's record is
+// asked again at least once an interval: one that was away hears the node before
+// it takes it for dead.
+func (p *publisher) backoff(err error) time.Duration {
+	most := time.Duration(0)
+	if held, _, _ := p.state(); held != nil {
+		most = held.beatInterval()
+	}
+	return backoff(p.failures, most, err)
+}
+
 // giveUpFirst lets whoever waits for the first acceptance go on without this
 // registry.
 func (p *publisher) giveUpFirst() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.firstTried()
-}
-
-// backoff doubles from a second to a minute, spread by a quarter; a server that
-// says when to come back is believed.
-func (p *publisher) backoff(err error) time.Duration {
-	d := min(maxBackoff, minBackoff<<min(p.failures-1, 10))
-	if problem, ok := errors.AsType[*identity.ProblemError](err); ok && problem.RetryAfter > 0 {
-		d = max(d, min(problem.RetryAfter, maxBackoff))
-	}
-	return d - d/8 + randomBelow(d/4)
 }
 
 // untilBeat is until the next token is due, or long when there is none left.

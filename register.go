@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/neurons-me/netget/discovery"
 	"github.com/neurons-me/netget/identity"
 )
 
@@ -20,6 +21,7 @@ type Registration struct {
 	Epoch     int64             `json:"epoch"`
 	Sequence  int64             `json:"sequence"`
 	ExpiresAt time.Time         `json:"expires_at"`
+	State     identity.State    `json:"state,omitempty"` // of a record; a tombstone has none
 	Accepted  []Acceptance      `json:"accepted"`
 	Errors    []RegistryProblem `json:"errors"`
 }
@@ -73,6 +75,19 @@ func (n *Node) Registration() (r Registration, ok bool) {
 		return Registration{}, false
 	}
 	return s.registered().summary(), true
+}
+
+// Removed returns a channel that is closed when an operator has removed what
+// [Node.RegisterWithNetwork] registered. The node stays out, see [ErrRemoved],
+// until it is registered again. Before the registration the channel is nil.
+func (n *Node) Removed() <-chan struct{} {
+	n.mu.Lock()
+	s := n.session
+	n.mu.Unlock()
+	if s == nil || s.registered() == nil {
+		return nil
+	}
+	return s.registered().gone
 }
 
 func (n *Node) register(ctx context.Context, once bool) (*registration, error) {
@@ -201,10 +216,25 @@ func (r *registration) summary() Registration {
 }
 
 func newSummary(s *identity.Statement) Registration {
-	return Registration{
+	out := Registration{
 		ID: s.Node(), RID: s.RID(), Epoch: s.Epoch(), Sequence: s.Sequence(), ExpiresAt: time.Unix(s.ExpiresAt(), 0).UTC(),
 		Accepted: []Acceptance{}, Errors: []RegistryProblem{},
 	}
+	if record, ok := s.Record(); ok {
+		out.State = record.State
+	}
+	return out
+}
+
+// with adds how the registries took the statement.
+func (r Registration) with(accepted []*discovery.Accepted, errs []*discovery.RegistryError) Registration {
+	for _, a := range accepted {
+		r.Accepted = append(r.Accepted, Acceptance{a.URL, a.Registry, a.Head.Version})
+	}
+	for _, e := range errs {
+		r.Errors = append(r.Errors, problem(e.URL, e.Err))
+	}
+	return r
 }
 
 func problem(url string, err error) RegistryProblem {
@@ -251,17 +281,11 @@ func (n *Node) Deregister(ctx context.Context) (Registration, error) {
 	return s.deregister(ctx, place)
 }
 
-// askState asks the registries for what they hold of this node.
+// askState asks the registries for the place in the node's order that they list.
 func (s *session) askState(ctx context.Context) (nodeState, error) {
-	found, err := s.client.Node(ctx, s.source.Identity().ID())
-	if isAbsent(err) {
-		return nodeState{}, ErrNotRegistered
-	}
+	found, err := s.askListed(ctx)
 	if err != nil {
 		return nodeState{}, err
-	}
-	if len(found.Nodes) == 0 {
-		return nodeState{}, ErrNotRegistered
 	}
 	record := found.Nodes[0].Record
 	return nodeState{Epoch: record.Epoch, Sequence: record.Sequence, IAT: record.IAT, Registered: true}, nil
@@ -277,23 +301,21 @@ func (s *session) deregister(ctx context.Context, place nodeState) (Registration
 		return Registration{Accepted: []Acceptance{}, Errors: []RegistryProblem{}}, fmt.Errorf("signing the tombstone: %w", err)
 	}
 	next := nodeState{Epoch: place.Epoch, Sequence: place.Sequence + 1, IAT: iat, Registered: true}
-	if err := next.save(s.source.Folder()); err != nil {
-		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "node state not written", slog.Any("error", err))
-	}
-	out := newSummary(statement)
+	s.savePlace(ctx, next)
 	accepted, errs, err := s.client.PublishAll(ctx, statement)
-	for _, a := range accepted {
-		out.Accepted = append(out.Accepted, Acceptance{a.URL, a.Registry, a.Head.Version})
-	}
-	for _, e := range errs {
-		out.Errors = append(out.Errors, problem(e.URL, e.Err))
-	}
+	out := newSummary(statement).with(accepted, errs)
 	if len(accepted) == 0 {
 		return out, err
 	}
 	next.Registered = false
-	if err := next.save(s.source.Folder()); err != nil {
+	s.savePlace(ctx, next)
+	return out, nil
+}
+
+// savePlace writes the place that was signed for. A folder that cannot be
+// written keeps nobody from going on.
+func (s *session) savePlace(ctx context.Context, place nodeState) {
+	if err := place.save(s.source.Folder()); err != nil {
 		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "node state not written", slog.Any("error", err))
 	}
-	return out, nil
 }

@@ -34,11 +34,13 @@ type registration struct {
 	mu         sync.Mutex
 	current    *signed               // guarded by mu
 	changed    chan struct{}         // closed when current changes; guarded by mu
+	news       chan struct{}         // closed when a publisher has tried; guarded by mu
 	publishers map[string]*publisher // by URL; guarded by mu
 	place      nodeState             // the last place signed for; guarded by mu
 	accepted   bool                  // by any registry since the start; guarded by mu
 	stopped    bool                  // no publisher starts any more; guarded by mu
 	removed    bool                  // by an operator; guarded by mu
+	gone       chan struct{}         // closed when removed becomes true
 	shared     bool                  // somebody else signs as this node; guarded by mu
 	raised     time.Time             // when the epoch was last raised for that; guarded by mu
 	volatile   error                 // why the place could not be written; guarded by mu
@@ -61,7 +63,10 @@ func (s *session) newRegistration(once bool) (*registration, error) {
 		s.opts.Logger.LogAttrs(s.ctx, slog.LevelWarn, "node state dropped", slog.String("reason", warning))
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
-	r := &registration{session: s, once: once, ctx: ctx, cancel: cancel, changed: make(chan struct{}), publishers: map[string]*publisher{}, place: place}
+	r := &registration{
+		session: s, once: once, ctx: ctx, cancel: cancel, publishers: map[string]*publisher{}, place: place,
+		changed: make(chan struct{}), news: make(chan struct{}), gone: make(chan struct{}),
+	}
 	if err := r.signNew(max(now, place.Epoch+1)); err != nil {
 		cancel()
 		return nil, err
@@ -142,7 +147,7 @@ func (s *session) newRecord(i *identity.Identity, epoch, sequence, iat int64, on
 	return identity.Record{
 		Check: s.opts.check(), Endpoints: endpoints, Epoch: epoch, Exp: iat + life, IAT: iat, Sequence: sequence,
 		Heartbeat: identity.Heartbeat{Anchor: chain.Anchor(), Count: count, Interval: interval},
-		Metadata:  s.opts.Metadata, State: identity.Active,
+		Metadata:  s.opts.Metadata, State: s.state(),
 	}, chain, nil
 }
 
@@ -245,7 +250,10 @@ func (r *registration) resolve(ours *signed, theirs *identity.Statement) error {
 		return nil // ours is the later one: it is posted again
 	}
 	if theirs.ByOperator() && r.accepted {
-		r.removed = true
+		if !r.removed {
+			r.removed = true
+			close(r.gone)
+		}
 		r.session.opts.Logger.LogAttrs(r.ctx, slog.LevelError, "removed-by-operator", slog.String("operator", theirs.Certificate().ID().String()))
 		return ErrRemoved
 	}
@@ -265,6 +273,21 @@ func (r *registration) resolve(ours *signed, theirs *identity.Statement) error {
 		return errors.New("the node's epoch is ahead of its clock; waiting for the clock")
 	}
 	return r.sign(max(now.Unix(), theirs.Epoch()+1), 1+int64(now.Nanosecond()/1000), nil)
+}
+
+// awaitNews returns a channel that is closed when a publisher has tried next.
+func (r *registration) awaitNews() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.news
+}
+
+// tell wakes whoever waits for news.
+func (r *registration) tell() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.news)
+	r.news = make(chan struct{})
 }
 
 // markAccepted remembers that a registry holds our record.

@@ -33,6 +33,8 @@ type Result interface {
 type Table struct {
 	Header []string
 	Rows   [][]string
+	// Colour is that of a cell, by column from 0 and text; nil: all are plain.
+	Colour func(column int, cell string) Colour
 }
 
 // A Printer writes results in the format that the user chose. It is not safe
@@ -40,6 +42,7 @@ type Table struct {
 type Printer struct {
 	w      io.Writer
 	format string
+	colour bool         // of tables
 	lasts  *atomic.Bool // set by Announce; nil: nobody asks
 }
 
@@ -81,14 +84,15 @@ func (p *Printer) renderLine(v Result) ([]byte, error) {
 		return encodeJSON(v, "")
 	}
 	var b bytes.Buffer
-	for _, row := range t.Table().Rows {
-		cells := make([]string, 0, len(row))
+	shown := p.shown(t.Table())
+	for _, row := range shown.Rows {
+		var cells []string
 		for _, cell := range row {
-			if cell = oneLine(cell); cell != "" {
+			if cell != "" {
 				cells = append(cells, cell)
 			}
 		}
-		b.WriteString(strings.Join(cells, "  ") + "\n")
+		b.WriteString(shown.paint(strings.Join(cells, "  "), row) + "\n")
 	}
 	return b.Bytes(), nil
 }
@@ -101,10 +105,28 @@ func (p *Printer) render(v Result) ([]byte, error) {
 		return lines(v.Names()), nil
 	case FormatTable:
 		if t, ok := v.(interface{ Table() Table }); ok {
-			return t.Table().render()
+			return p.shown(t.Table()).render()
 		}
 	}
 	return encodeYAML(v)
+}
+
+// shown returns the table with each cell on its line, and in colours only where
+// they are wanted.
+func (p *Printer) shown(t Table) Table {
+	if !p.colour {
+		t.Colour = nil
+	}
+	rows := make([][]string, 0, len(t.Rows))
+	for _, row := range t.Rows {
+		cells := make([]string, 0, len(row))
+		for _, cell := range row {
+			cells = append(cells, oneLine(cell))
+		}
+		rows = append(rows, cells)
+	}
+	t.Rows = rows
+	return t
 }
 
 func lines(names []string) []byte {
@@ -115,26 +137,36 @@ func lines(names []string) []byte {
 	return b.Bytes()
 }
 
+// render lays the table out, its cells being as [Printer.shown] leaves them.
 func (t Table) render() ([]byte, error) {
 	var b bytes.Buffer
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	head := 0
 	rows := t.Rows
 	if len(t.Header) > 0 {
-		rows = append([][]string{t.Header}, rows...)
+		head, rows = 1, append([][]string{t.Header}, rows...)
 	}
 	for _, row := range rows {
-		cells := make([]string, len(row))
-		for i, cell := range row {
-			cells[i] = oneLine(cell)
-		}
-		if _, err := fmt.Fprintln(w, strings.Join(cells, "\t")); err != nil {
+		if _, err := fmt.Fprintln(w, strings.Join(row, "\t")); err != nil {
 			return nil, fmt.Errorf("laying out the table: %w", err)
 		}
 	}
 	if err := w.Flush(); err != nil {
 		return nil, fmt.Errorf("laying out the table: %w", err)
 	}
-	return b.Bytes(), nil
+	return t.painted(b.Bytes(), head), nil
+}
+
+// painted colours a layout, but for the lines of its head.
+func (t Table) painted(layout []byte, head int) []byte {
+	if t.Colour == nil {
+		return layout
+	}
+	laid := strings.SplitAfter(string(layout), "\n")
+	for i, row := range t.Rows {
+		laid[head+i] = t.paint(laid[head+i], row)
+	}
+	return []byte(strings.Join(laid, ""))
 }
 
 // encodeJSON returns v as one line, or indented.

@@ -34,6 +34,7 @@ type Program struct {
 	output     string
 	logFormat  string
 	logLevel   string
+	colour     string
 }
 
 // New returns a program with the commands version and, from cobra, completion
@@ -52,6 +53,7 @@ func New(process Process, config Config) *Program {
 	flags.StringVar(&p.home, "home", "", "folder of all netget programs (default: /var/lib/netget for root, else netget in $XDG_DATA_HOME)")
 	flags.StringVar(&p.configFile, "config", "", "YAML file with values for flags (default: config.yaml in the program's folder, if there is one)")
 	Choice(p.Root, flags, &p.output, "output", "o", "form of the output", FormatTable, FormatJSON, FormatYAML, FormatName)
+	Choice(p.Root, flags, &p.colour, "color", "", "colours in tables; auto: on a terminal, unless NO_COLOR is set", colourAuto, colourAlways, colourNever)
 	Choice(p.Root, flags, &p.logFormat, "log-format", "", "form of the log on standard error", "text", "json")
 	Choice(p.Root, flags, &p.logLevel, "log-level", "", "least level that is logged", "info", "debug", "warn", "error")
 	p.Root.AddCommand(p.versionCommand())
@@ -76,12 +78,14 @@ func (p *Program) Home() (Home, error) {
 }
 
 // Printer returns the printer to standard output in the format of -o.
-func (p *Program) Printer() *Printer { return &Printer{p.Process.Stdout, p.output, &p.lasts} }
+func (p *Program) Printer() *Printer {
+	return &Printer{p.Process.Stdout, p.output, p.colours(p.Process.Stdout), &p.lasts}
+}
 
 // StderrPrinter is like Printer, for what must not mix with the output of a
 // command that runs for the user.
 func (p *Program) StderrPrinter() *Printer {
-	return &Printer{p.Process.Stderr, p.output, &p.lasts}
+	return &Printer{p.Process.Stderr, p.output, p.colours(p.Process.Stderr), &p.lasts}
 }
 
 // Output returns the format of -o.

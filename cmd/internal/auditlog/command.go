@@ -106,10 +106,10 @@ func warning(p *cli.Program) func(audit.Skipped) {
 
 func (o options) filter(p *cli.Program) (f filter, err error) {
 	f = filter{node: strings.ToLower(o.node), actor: strings.ToLower(o.actor), rid: o.rid, network: identity.FoldName(o.network), code: identity.Code(o.code)}
-	if f.since, err = moment("since", o.since, p.Process.Now()); err != nil {
+	if f.since, err = cli.Moment("since", o.since, p.Process.Now()); err != nil {
 		return f, err
 	}
-	if f.until, err = moment("until", o.until, p.Process.Now()); err != nil {
+	if f.until, err = cli.Moment("until", o.until, p.Process.Now()); err != nil {
 		return f, err
 	}
 	f.events, err = events(o.events)

@@ -50,23 +50,6 @@ func comesFrom(remote, meant string) bool {
 	return err == nil && host == meant
 }
 
-// moment reads a time, or how long ago it was.
-func moment(flag, text string, now time.Time) (time.Time, error) {
-	if text == "" {
-		return time.Time{}, nil
-	}
-	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
-		return now.Add(-ago), nil
-	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02"} {
-		if at, err := time.Parse(layout, text); err == nil {
-			return at, nil
-		}
-	}
-	return time.Time{}, cli.Hint(cli.Usage("--%s: %q is neither a time nor a duration", flag, text),
-		"write how long ago, such as 90m or 24h, or a time in UTC, such as 2006-01-02T15:04:05Z")
-}
-
 // events reads the names of events.
 func events(words []string) ([]audit.Event, error) {
 	var list []audit.Event

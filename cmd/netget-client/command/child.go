@@ -37,14 +37,14 @@ func passedOn() []os.Signal {
 }
 
 // runCommand runs a command of the user's with our streams and our environment,
-// but for what is secret in it, and
-// passes signals on to it, each of them once, until it ends. The code is its
+// but for what is secret in it, and p passes signals on to it, each of them once,
+// until it ends. The code is its
 // exit code, or 128 and the signal that ended it.
 //
 // At a terminal the command stays in our process group, where the keyboard's
 // signals reach both of us, and job control works. Anywhere else it gets a
 // group of its own, so that a signal to our group reaches it only through us.
-func runCommand(ctx context.Context, process cli.Process, signals <-chan os.Signal, path string, argv []string) (code int, err error) {
+func runCommand(ctx context.Context, process cli.Process, p *passing, path string, argv []string) (code int, err error) {
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), path, argv[1:]...) //nolint:gosec // it is the user's command
 	cmd.Args[0] = argv[0]
 	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = process.ChildEnv(), process.Stdin, process.Stdout, process.Stderr
@@ -54,9 +54,10 @@ func runCommand(ctx context.Context, process cli.Process, signals <-chan os.Sign
 	if err := process.StartChild(cmd.Start); err != nil {
 		return 0, err
 	}
+	p.pid, p.shared = cmd.Process.Pid, shared
 	done := make(chan struct{})
 	var passing sync.WaitGroup
-	passing.Go(func() { passOn(ctx, signals, done, cmd.Process.Pid, shared) })
+	passing.Go(func() { p.run(ctx, done) })
 	err = cmd.Wait()
 	close(done)
 	passing.Wait()
@@ -67,30 +68,6 @@ func runCommand(ctx context.Context, process cli.Process, signals <-chan os.Sign
 		return signalled + int(status.Signal()), nil
 	}
 	return cmd.ProcessState.ExitCode(), nil
-}
-
-// passOn hands each signal to the command, and SIGTERM for the end of ctx.
-func passOn(ctx context.Context, signals <-chan os.Signal, done <-chan struct{}, pid int, shared bool) {
-	target := -pid // its whole group, as the terminal would
-	if shared {
-		target = pid
-	}
-	ended := ctx.Done()
-	for {
-		select {
-		case <-done:
-			return
-		case <-ended:
-			ended = nil
-			_ = syscall.Kill(target, syscall.SIGTERM) // it may have ended
-		case s := <-signals:
-			number, ok := s.(syscall.Signal)
-			if !ok || shared && fromKeyboard(number) {
-				continue
-			}
-			_ = syscall.Kill(target, number) // it may have ended
-		}
-	}
 }
 
 // fromKeyboard reports whether the terminal sends the signal to the whole group.

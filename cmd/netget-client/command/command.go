@@ -35,7 +35,8 @@ func New(process cli.Process) *cli.Program {
 	flags.StringVar(&c.identityDir, "identity", "", "identity folder (default: client in the home)")
 	flags.StringArrayVar(&c.registries, "registry", nil, "address of a registry, https://HOST:PORT, instead of those of the identity; may be repeated")
 	c.complete(c.Root, "registry", c.Complete(c.knownAddresses))
-	c.Root.AddCommand(c.enroll(), c.register(), c.deregister(), c.discover(), c.node(), c.services(), c.verify(), c.status())
+	c.Root.AddCommand(c.enroll(), c.register(), c.deregister(), c.drain(), c.undrain(), c.remove(),
+		c.discover(), c.node(), c.services(), c.events(), c.verify(), c.status())
 	return c.Program
 }
 

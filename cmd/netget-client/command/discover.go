@@ -3,9 +3,7 @@ package command
 import (
 	"errors"
 	"fmt"
-	"net"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -28,45 +26,7 @@ func (f found) Names() []string {
 }
 
 // Table returns what people see.
-func (f found) Table() cli.Table { return nodeTable(f.Nodes) }
-
-func nodeTable(nodes []netget.ServiceNode) cli.Table {
-	t := cli.Table{Header: []string{"NODE", "STATUS", "LIVE", "ENDPOINTS", "VERSION", "REASON"}}
-	for _, n := range nodes {
-		t.Rows = append(t.Rows, []string{n.Node, n.Status.String(), yesNo(n.Live), places(n.Endpoints), orDash(n.Metadata["version"]), orDash(n.Reason)})
-	}
-	return t
-}
-
-// places lists endpoints as HOST:PORT; only what is not the rule is named.
-func places(endpoints []netget.Endpoint) string {
-	var list []string
-	for _, e := range endpoints {
-		text := net.JoinHostPort(e.Address, strconv.Itoa(e.Port))
-		if e.Name != "default" {
-			text = e.Name + "=" + text
-		}
-		if e.Protocol != "tcp" {
-			text += "/" + e.Protocol
-		}
-		list = append(list, text)
-	}
-	return strings.Join(list, " ")
-}
-
-func yesNo(b bool) string {
-	if b {
-		return "yes"
-	}
-	return "no"
-}
-
-func orDash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
-}
+func (f found) Table() cli.Table { return nodeTable(f.Nodes, f.Stale) }
 
 func (c *commands) discover() *cobra.Command {
 	var all bool

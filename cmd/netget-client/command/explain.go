@@ -24,6 +24,8 @@ func explain(err error) error {
 	switch {
 	case errors.Is(err, netget.ErrNotRegistered):
 		return cli.Hint(cli.Fail(cli.ExitNotFound, "%w", err), "nothing of this identity is registered: there is nothing to do")
+	case errors.Is(err, netget.ErrRemoved):
+		return cli.Hint(cli.Fail(cli.ExitDenied, "an operator has removed this node: %w", err), "ask the operator why; a new start of 'netget-client register' registers it again")
 	case errors.Is(err, netget.ErrExpired):
 		return cli.Hint(cli.Fail(cli.ExitDenied, "%w", err), "the authority did not renew it: start the authority, or enrol anew with 'netget-client enroll TOKEN --force'")
 	case errors.Is(err, netget.ErrNotFound):

@@ -1,6 +1,8 @@
 package command
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"github.com/neurons-me/netget"
@@ -19,7 +21,7 @@ type oneNode struct {
 func (o oneNode) Names() []string { return []string{o.Node.ID.String()} }
 
 // Table returns what people see.
-func (o oneNode) Table() cli.Table { return nodeTable([]netget.ServiceNode{o.Node}) }
+func (o oneNode) Table() cli.Table { return nodeTable([]netget.ServiceNode{o.Node}, false) }
 
 func (c *commands) node() *cobra.Command {
 	return &cobra.Command{
@@ -38,14 +40,19 @@ func (c *commands) node() *cobra.Command {
 				return err
 			}
 			defer func() { _ = node.Close() }() // it holds no registration
-			d, err := node.LookupNode(cmd.Context(), service, label)
-			if err != nil {
-				return explain(err)
-			}
-			if len(d.Nodes) == 0 {
-				return cli.Hint(cli.Fail(cli.ExitNotFound, "the record cannot be used: %s", leftOut(d.LeftOut)), "ask whoever runs this node, or the operator of the network")
-			}
-			return c.Printer().Print(oneNode{d.Network, d.Nodes[0], d.Registries, d.Errors})
+			return c.showNode(cmd.Context(), node, service, label)
 		},
 	}
+}
+
+// showNode prints what the registries verifiably say of a node.
+func (c *commands) showNode(ctx context.Context, node *netget.Node, service, label string) error {
+	d, err := node.LookupNode(ctx, service, label)
+	if err != nil {
+		return explain(err)
+	}
+	if len(d.Nodes) == 0 {
+		return cli.Hint(cli.Fail(cli.ExitNotFound, "the record cannot be used: %s", leftOut(d.LeftOut)), "ask whoever runs this node, or the operator of the network")
+	}
+	return c.Printer().Print(oneNode{d.Network, d.Nodes[0], d.Registries, d.Errors})
 }

@@ -55,6 +55,10 @@ func problems(errs []netget.RegistryProblem) string {
 	return strings.Join(list, " ")
 }
 
+// defaultDrain is for how long a node says that it will end before its command
+// hears of it: clients ask again within 10 s.
+const defaultDrain = 10 * time.Second
+
 // registerOptions are the flags of register.
 type registerOptions struct {
 	address   string
@@ -64,6 +68,7 @@ type registerOptions struct {
 	ttl       time.Duration
 	interval  time.Duration
 	once      bool
+	drain     time.Duration
 }
 
 func (c *commands) register() *cobra.Command {
@@ -76,7 +81,10 @@ func (c *commands) register() *cobra.Command {
 			"accepted, prints one line, and deregisters when it is told to end.\n\n" +
 			"With a COMMAND it runs that once the node is registered, passes signals on to it,\n" +
 			"deregisters when it ends, and ends with its exit code. The command gets each signal\n" +
-			"once and decides what it means. Standard output is the command's alone.",
+			"once and decides what it means. Standard output is the command's alone.\n\n" +
+			"SIGTERM reaches the command after --drain: the node first says that it is draining,\n" +
+			"so that others choose it no longer, and goes on for so long. A second signal, or no\n" +
+			"registry to tell, ends the wait. 'netget-client drain' drains without an end.",
 		Example: "  netget-client register --address 10.0.0.7:5432\n" +
 			"  netget-client register databaseservice --address 10.0.0.7:5432 --endpoint metrics=10.0.0.7:9100 \\\n" +
 			"      --meta version=1.4.2 --meta tags=primary,ssd --check tcp\n" +
@@ -94,10 +102,12 @@ func (c *commands) register() *cobra.Command {
 			switch {
 			case o.once && child != nil:
 				return cli.Hint(cli.Usage("--once does not stay, so it cannot run a command"), "leave one of the two out")
+			case o.drain < 0:
+				return cli.Usage("--drain is 0s or more, not %s", o.drain)
 			case o.once:
 				return c.registerOnce(cmd.Context(), opts)
 			}
-			return cli.Stopped(cmd.Context(), c.stay(cmd.Context(), opts, child))
+			return cli.Stopped(cmd.Context(), c.stay(cmd.Context(), opts, o.drain, child))
 		},
 	}
 	flags := cmd.Flags()
@@ -107,6 +117,7 @@ func (c *commands) register() *cobra.Command {
 	flags.StringVar(&o.check, "check", "none", "how registries may probe the first endpoint: none, tcp, mtls, http:/path, https:/path or grpc")
 	flags.DurationVar(&o.ttl, "ttl", netget.DefaultTTL, "life of each signed record, at most 24h; it is signed anew at half of that")
 	flags.DurationVar(&o.interval, "heartbeat-interval", netget.DefaultHeartbeatInterval, "how often the node proves that it lives, 1s to 1h")
+	flags.DurationVar(&o.drain, "drain", defaultDrain, "with a COMMAND, how long the node drains before SIGTERM is passed on; 0s: not at all")
 	flags.BoolVar(&o.once, "once", false, "register for at most an hour without heartbeats, print and exit")
 	c.complete(cmd, "check", cobra.FixedCompletions([]string{"none", "tcp", "mtls", "http:/", "https:/", "grpc"}, cobra.ShellCompDirectiveNoSpace|cobra.ShellCompDirectiveNoFileComp))
 	for _, flag := range []string{"address", "endpoint", "meta"} {

@@ -31,12 +31,14 @@ func (s services) Table() cli.Table {
 }
 
 func (c *commands) services() *cobra.Command {
-	return &cobra.Command{
+	var states bool
+	cmd := &cobra.Command{
 		Use: "services", Short: "List the services of the network", Args: cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		Long: "Services lists all services of the network with the number of their records, active\n" +
-			"or not. The list is verified to be whole.",
-		Example: "  netget-client services\n  netget-client services -o name",
+			"or not. The list is verified to be whole. --status also asks for each service, and\n" +
+			"counts how its nodes are.",
+		Example: "  netget-client services\n  netget-client services --status\n  netget-client services -o name",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			node, err := c.open()
 			if err != nil {
@@ -47,7 +49,16 @@ func (c *commands) services() *cobra.Command {
 			if err != nil {
 				return explain(err)
 			}
-			return c.Printer().Print(services{list})
+			if !states {
+				return c.Printer().Print(services{list})
+			}
+			all, err := statesOf(cmd.Context(), node, list)
+			if err != nil {
+				return explain(err)
+			}
+			return c.Printer().Print(all)
 		},
 	}
+	cmd.Flags().BoolVar(&states, "status", false, "also count the nodes that are up, suspect, down, disputed and draining: a question for each service")
+	return cmd
 }

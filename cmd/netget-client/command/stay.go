@@ -5,14 +5,16 @@ import (
 	"log/slog"
 	"os/exec"
 	"sync/atomic"
+	"time"
 
 	"github.com/neurons-me/netget"
 	"github.com/neurons-me/netget/internal/cli"
 )
 
 // stay keeps the node registered until ctx ends or, with a command to run, that
-// does.
-func (c *commands) stay(ctx context.Context, opts netget.Options, argv []string) error {
+// does; the command hears of the end so much later than those who would use the
+// node.
+func (c *commands) stay(ctx context.Context, opts netget.Options, drain time.Duration, argv []string) error {
 	path := ""
 	if argv != nil {
 		var err error
@@ -32,21 +34,36 @@ func (c *commands) stay(ctx context.Context, opts netget.Options, argv []string)
 	r, _ := node.Registration()
 	ready := registration{IsReady: true, Registration: r}
 	if argv == nil {
-		err := c.Printer().Announce(ctx, ready)
-		if err == nil {
-			<-ctx.Done()
-		}
-		c.leave(ctx, node)
-		return err
+		defer c.listen(ctx, opts.Identity, node)()
+		defer c.leave(ctx, node)
+		return c.wait(ctx, node, ready)
 	}
 	signals, stop := takeSignals()
-	defer stop()
+	defer stop() // not before the node has left
+	defer c.listen(ctx, opts.Identity, node)()
+	defer c.leave(ctx, node)
 	if err := c.StderrPrinter().Announce(ctx, ready); err != nil {
-		c.leave(ctx, node)
 		return err
 	}
-	code, err := runCommand(ctx, c.Process, signals, path, argv)
-	c.leave(ctx, node)
+	return c.accompany(ctx, &passing{signals: signals, node: node, drain: drain, log: c.Logger()}, path, argv)
+}
+
+// wait keeps the node registered until ctx ends or an operator removes it.
+func (c *commands) wait(ctx context.Context, node *netget.Node, ready registration) error {
+	if err := c.Printer().Announce(ctx, ready); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-node.Removed():
+		return explain(netget.ErrRemoved)
+	}
+}
+
+// accompany runs a command, and ends with its code.
+func (c *commands) accompany(ctx context.Context, p *passing, path string, argv []string) error {
+	code, err := runCommand(ctx, c.Process, p, path, argv)
 	if err != nil {
 		return cli.Hint(cli.Fail(cli.ExitFailure, "running %s: %w", argv[0], err), "check the command after --; the node is not registered any more")
 	}

@@ -1,0 +1,120 @@
+package netget
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/neurons-me/netget/discovery"
+	"github.com/neurons-me/netget/identity"
+)
+
+// DrainOnce is [Node.Drain] of what another program has registered and no longer
+// runs, or a registration of [Node.RegisterOnce]: it signs the next record of what
+// the registries verifiably list of this node, to end when that would have, and to
+// be live until then without heartbeats, at most an hour. It succeeds if one
+// registry accepted; nothing listed is [ErrNotRegistered]. A node that is draining
+// stays as it is.
+func (n *Node) DrainOnce(ctx context.Context) (Registration, error) {
+	return n.turnOnce(ctx, identity.Draining)
+}
+
+// UndrainOnce takes [Node.DrainOnce] back, in the same way.
+func (n *Node) UndrainOnce(ctx context.Context) (Registration, error) {
+	return n.turnOnce(ctx, identity.Active)
+}
+
+func (n *Node) turnOnce(ctx context.Context, state identity.State) (Registration, error) {
+	empty := Registration{Accepted: []Acceptance{}, Errors: []RegistryProblem{}}
+	s, err := n.ready(ctx)
+	if err != nil {
+		return empty, err
+	}
+	if r := s.registered(); r != nil { // it is this program that runs
+		if err := n.turn(ctx, state); err != nil {
+			return empty, err
+		}
+		return r.summary(), nil
+	}
+	s.registering.Lock()
+	defer s.registering.Unlock()
+	found, err := s.askListed(ctx)
+	if err != nil {
+		return empty, err
+	}
+	if found.Nodes[0].Record.State == state {
+		return listedSummary(found), nil
+	}
+	statement, err := s.signTurned(ctx, found.Nodes[0].Record, state)
+	if err != nil {
+		return empty, err
+	}
+	accepted, errs, err := s.client.PublishAll(ctx, statement)
+	out := newSummary(statement).with(accepted, errs)
+	if len(accepted) > 0 {
+		err = nil
+	}
+	return out, err
+}
+
+// signTurned signs the record that follows listed, with another state and nobody
+// to send its heartbeats.
+func (s *session) signTurned(ctx context.Context, listed *identity.Record, state identity.State) (*identity.Statement, error) {
+	i := s.source.Identity()
+	now := s.opts.Now().Unix()
+	place, _, err := loadState(s.source.Folder(), now)
+	if err != nil {
+		return nil, err
+	}
+	place = place.after(listed.Epoch, listed.Sequence)
+	next := *listed
+	next.IAT = max(now, listed.IAT, place.IAT)
+	next.Exp = min(listed.Exp, next.IAT+int64(time.Hour/time.Second), i.Credential.Leaf().NotAfter.Unix())
+	next.Epoch, next.Sequence, next.State = place.Epoch, place.Sequence+1, state
+	life := next.Exp - next.IAT
+	if life < 1 {
+		return nil, ErrNotRegistered // it is over
+	}
+	chain, err := identity.NewChain(i.ID(), 1)
+	if err != nil {
+		return nil, err
+	}
+	next.Heartbeat = identity.Heartbeat{Anchor: chain.Anchor(), Count: 1, Interval: life}
+	statement, err := identity.SignRecord(next, i.Credential, i.Bundle)
+	if err != nil {
+		return nil, fmt.Errorf("signing the record: %w", err)
+	}
+	s.savePlace(ctx, nodeState{Epoch: next.Epoch, Sequence: next.Sequence, IAT: next.IAT, Registered: true})
+	return statement, nil
+}
+
+// askListed asks the registries for the record that they list of this node.
+func (s *session) askListed(ctx context.Context) (*discovery.Found, error) {
+	found, err := s.client.Node(ctx, s.source.Identity().ID())
+	if isAbsent(err) {
+		return nil, ErrNotRegistered
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(found.Nodes) == 0 {
+		return nil, ErrNotRegistered
+	}
+	return found, nil
+}
+
+// listedSummary says where a record is that stays as it is.
+func listedSummary(found *discovery.Found) Registration {
+	n := found.Nodes[0]
+	out := Registration{
+		ID: n.Record.Node, RID: n.RID, Epoch: n.Record.Epoch, Sequence: n.Record.Sequence,
+		ExpiresAt: time.Unix(n.Record.Exp, 0).UTC(), State: n.Record.State, Accepted: []Acceptance{}, Errors: []RegistryProblem{},
+	}
+	for _, a := range found.Registries {
+		out.Accepted = append(out.Accepted, Acceptance{a.URL, a.Registry, a.Head.Version})
+	}
+	for _, e := range found.Errors {
+		out.Errors = append(out.Errors, problem(e.URL, e.Err))
+	}
+	return out
+}
