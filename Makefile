@@ -17,7 +17,7 @@ PROGRAMS := netget-ca netget-registry netget-client
 
 .DEFAULT_GOAL := help
 .PHONY: help build $(PROGRAMS) demo test postgres openssl race check format vet lint dead modules bench \
-	drill-crash drill-flood drill-pause drill-tokens drill-sync scan-tls vuln attack fuzz clean
+	drill-crash drill-flood drill-health drill-pause drill-tokens drill-sync scan-tls vuln attack fuzz clean
 
 help: ## Show this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ drill-crash: postgres ## Kill the registry under 500 registrations a second, ROU
 
 drill-flood: ## Flood the registry with connections while others are served.
 	$(DRILL) -run '^TestFlood$$' ./cmd/netget-registry
+
+drill-health: ## Kill and stop nodes, stop the registry, simulate 10,000 nodes, load it with 100,000.
+	$(DRILL) -p 1 -run '^Test(Simulated|.*Contacted$$|Health|HeartbeatLoad)' -skip '^TestHealthScripts$$' ./healthwatch/... ./cmd/netget-registry
 
 drill-pause: ## Stop the registry's process for a minute while nodes and clients go on.
 	$(DRILL) -run '^TestPause$$' ./cmd/netget-registry

@@ -9,6 +9,7 @@ import (
 	"github.com/neurons-me/netget/cmd/internal/scripttest"
 	"github.com/neurons-me/netget/discovery"
 	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/internal/testdrill"
 )
 
 // clockStep is by how much the registry's clock goes wrong; certificates are
@@ -149,7 +150,7 @@ func TestClockStepForwardAndBack(t *testing.T) {
 	if err := w.register(); err != nil {
 		t.Errorf("registering after the step: %v", err)
 	}
-	say(t, "      heads of the present %s after the clock came back", took.Round(10*time.Millisecond))
+	testdrill.Say(t, "      heads of the present %s after the clock came back", took.Round(10*time.Millisecond))
 }
 
 // What was committed ahead of time stays where it is in the order: no head of

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/neurons-me/netget/internal/database"
+	"github.com/neurons-me/netget/internal/testdrill"
 	"github.com/neurons-me/netget/internal/testpg"
 )
 
@@ -87,7 +88,7 @@ func drill(t *testing.T, store string) {
 		seen.load += a.lasted
 		seen.missing += missing
 		seen.ready = append(seen.ready, ready)
-		say(t, "round %3d: killed after %4d acknowledged, ready again in %4d ms at version %d, %d missing",
+		testdrill.Say(t, "round %3d: killed after %4d acknowledged, ready again in %4d ms at version %d, %d missing",
 			round+1, a.acknowledged, ready.Milliseconds(), version, missing)
 		if round%loadEvery == 0 {
 			w.registry.stop(t)
@@ -104,15 +105,15 @@ func drill(t *testing.T, store string) {
 func (s *tally) report(t *testing.T) {
 	t.Helper()
 	if !s.finished {
-		say(t, "FAIL: the drill did not come to its end")
+		testdrill.Say(t, "FAIL: the drill did not come to its end")
 		return
 	}
-	say(t, "%s: %d kills, %d registrations acknowledged, %d missing (limit 0)",
-		verdict(!t.Failed()), s.kills, s.acknowledged, s.missing)
-	say(t, "%s: ready again p50 %s, max %s; p50 %s and max %s after the load time of an undisturbed start (limit %s)",
-		verdict(slices.Max(s.over) <= readyLimit), ms(s.ready.part(0.5)), ms(slices.Max(s.ready)), ms(s.over.part(0.5)), ms(slices.Max(s.over)), readyLimit)
-	say(t, "      load time, with a store that grows: first %s, last %s", ms(s.loaded[0]), ms(s.loaded[len(s.loaded)-1]))
-	say(t, "      %.0f registrations a second were offered, %.0f acknowledged, for %.1f s in all; %d were not answered before a kill",
+	testdrill.Say(t, "%s: %d kills, %d registrations acknowledged, %d missing (limit 0)",
+		testdrill.Verdict(!t.Failed()), s.kills, s.acknowledged, s.missing)
+	testdrill.Say(t, "%s: ready again p50 %s, max %s; p50 %s and max %s after the load time of an undisturbed start (limit %s)",
+		testdrill.Verdict(slices.Max(s.over) <= readyLimit), ms(s.ready.part(0.5)), ms(slices.Max(s.ready)), ms(s.over.part(0.5)), ms(slices.Max(s.over)), readyLimit)
+	testdrill.Say(t, "      load time, with a store that grows: first %s, last %s", ms(s.loaded[0]), ms(s.loaded[len(s.loaded)-1]))
+	testdrill.Say(t, "      %.0f registrations a second were offered, %.0f acknowledged, for %.1f s in all; %d were not answered before a kill",
 		float64(s.offered)/s.load.Seconds(), float64(s.acknowledged)/s.load.Seconds(), s.load.Seconds(), s.silence)
 }
 
@@ -190,7 +191,7 @@ func (w *crashWorld) registerAndKill(t *testing.T) *attack {
 	t.Helper()
 	// What each node may do at once lasts for 20 moments; see fewCrashNodes.
 	a := &attack{kill: w.registry.kill, left: len(w.nodes) + rand.IntN(17*len(w.nodes)), over: make(chan struct{})}
-	if full(t) {
+	if testdrill.Full(t) {
 		pace := time.NewTicker(time.Second / crashRate)
 		defer pace.Stop()
 		a.turns = pace.C

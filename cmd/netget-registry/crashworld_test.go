@@ -7,6 +7,7 @@ import (
 
 	"github.com/neurons-me/netget/discovery"
 	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/internal/testdrill"
 )
 
 // How many nodes register until the registry is killed. A registry takes ten
@@ -30,7 +31,7 @@ type crashWorld struct {
 func newCrashWorld(t *testing.T, store string) *crashWorld {
 	t.Helper()
 	nodes := fewCrashNodes
-	if full(t) {
+	if testdrill.Full(t) {
 		nodes = manyCrashNodes
 	}
 	w := &crashWorld{drillWorld: newDrillWorld(t), marks: discovery.NewMarks()}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/neurons-me/netget/internal/testdrill"
 )
 
 // What the server promises of connections that do nothing, and what a drill
@@ -32,7 +34,7 @@ type floodSizes struct {
 
 func sizesOf(t *testing.T) floodSizes {
 	t.Helper()
-	if full(t) {
+	if testdrill.Full(t) {
 		return floodSizes{silent: 3000, slow: 400, idle: 10_000, tooMany: 6000, repeat: 3, quiet: 10 * time.Second, identities: 200, idlePace: 400, settle: 5 * time.Minute}
 	}
 	return floodSizes{silent: 100, slow: 20, idle: 50, quiet: time.Second, identities: 5, idlePace: 100, settle: time.Minute}
@@ -180,7 +182,7 @@ func (w *floodWorld) idlers(t *testing.T, sizes floodSizes) {
 	}
 	w.others.during(idleFlood)
 	defer w.others.during("")
-	if !full(t) {
+	if !testdrill.Full(t) {
 		f.end() // nobody waits for the idle time-out here
 		return
 	}
@@ -217,8 +219,8 @@ func (w *floodWorld) reportShed(t *testing.T, kind string, limit time.Duration) 
 		t.Errorf("%s: not one of %d connections was let in and ended", kind, len(w.closings[kind]))
 		return
 	}
-	say(t, "%s: %d connections (%s): %d refused at once; %d let in and ended by the server after p50 %s, max %s (limit %s)",
-		verdict(slices.Max(kept) <= limit), len(w.closings[kind]), kind, refused, len(kept), ms(kept.part(0.5)), ms(slices.Max(kept)), limit)
+	testdrill.Say(t, "%s: %d connections (%s): %d refused at once; %d let in and ended by the server after p50 %s, max %s (limit %s)",
+		testdrill.Verdict(slices.Max(kept) <= limit), len(w.closings[kind]), kind, refused, len(kept), ms(kept.part(0.5)), ms(slices.Max(kept)), limit)
 }
 
 // manyAddresses returns addresses that share no limit of one address:

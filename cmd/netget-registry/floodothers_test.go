@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/internal/testdrill"
 )
 
 // The other clients: how many keep their connection and how many make a new
@@ -156,9 +157,9 @@ func (c *otherClient) ask(ctx context.Context) (status int, err error) {
 func (o *others) report(t *testing.T) {
 	t.Helper()
 	defer func() {
-		say(t, "%s: %d questions of other clients were not answered (limit 0)", verdict(o.errs == 0), o.errs)
+		testdrill.Say(t, "%s: %d questions of other clients were not answered (limit 0)", testdrill.Verdict(o.errs == 0), o.errs)
 	}()
-	if !full(t) {
+	if !testdrill.Full(t) {
 		return // so few say nothing
 	}
 	for _, newish := range []bool{false, true} {
@@ -172,8 +173,8 @@ func (o *others) report(t *testing.T) {
 				continue
 			}
 			ratio := float64(got.part(0.99)) / float64(quiet.part(0.99))
-			say(t, "%s: %s, %s: p99 %s of %d, quiet before %s of %d: %.2f × (limit 2); p50 %s, quiet %s",
-				verdict(ratio <= 2), who, phase, ms(got.part(0.99)), len(got), ms(quiet.part(0.99)), len(quiet), ratio, ms(got.part(0.5)), ms(quiet.part(0.5)))
+			testdrill.Say(t, "%s: %s, %s: p99 %s of %d, quiet before %s of %d: %.2f × (limit 2); p50 %s, quiet %s",
+				testdrill.Verdict(ratio <= 2), who, phase, ms(got.part(0.99)), len(got), ms(quiet.part(0.99)), len(quiet), ratio, ms(got.part(0.5)), ms(quiet.part(0.5)))
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/neurons-me/netget/discovery"
+	"github.com/neurons-me/netget/internal/testdrill"
 )
 
 // usage is what the process uses, by its own metrics.
@@ -102,21 +103,21 @@ func (w *floodWorld) settled(t *testing.T, before usage, within time.Duration) {
 	for time.Since(began) < within && (!after.isBack(before) || !after.isLight(before, w.peak)) {
 		<-tick.C
 		after = w.usage(t)
-		if !full(t) && after.isBack(before) {
+		if !testdrill.Full(t) && after.isBack(before) {
 			break
 		}
 	}
-	say(t, "      before:     %s", before)
-	say(t, "      at most:    %s", w.peak)
-	say(t, "      afterwards: %s", after)
-	say(t, "%s: descriptors and goroutines are back", verdict(after.isBack(before)))
+	testdrill.Say(t, "      before:     %s", before)
+	testdrill.Say(t, "      at most:    %s", w.peak)
+	testdrill.Say(t, "      afterwards: %s", after)
+	testdrill.Say(t, "%s: descriptors and goroutines are back", testdrill.Verdict(after.isBack(before)))
 	if !after.isBack(before) {
 		t.Errorf("the process did not give back what it used: %s, before the floods %s", after, before)
 	}
-	if !full(t) {
+	if !testdrill.Full(t) {
 		return
 	}
-	say(t, "%s: memory is back: %.1f MiB more than before %s after the last flood, of %.1f MiB at most (limit a quarter)", verdict(after.isLight(before, w.peak)),
+	testdrill.Say(t, "%s: memory is back: %.1f MiB more than before %s after the last flood, of %.1f MiB at most (limit a quarter)", testdrill.Verdict(after.isLight(before, w.peak)),
 		(after.resident-before.resident)/(1<<20), time.Since(began).Round(time.Second), (w.peak.resident-before.resident)/(1<<20))
 }
 

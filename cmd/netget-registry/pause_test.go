@@ -13,6 +13,7 @@ import (
 	"github.com/neurons-me/netget"
 	"github.com/neurons-me/netget/discovery"
 	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/internal/testdrill"
 )
 
 // How many nodes and clients a pause of the registry meets, and how long the
@@ -35,17 +36,17 @@ func TestPause(t *testing.T) {
 	w := newDrillWorld(t)
 	w.start(t)
 	interval := time.Second
-	if full(t) {
+	if testdrill.Full(t) {
 		interval = netget.DefaultHeartbeatInterval
 	}
-	startPauseNodes(t, w, interval)
-	polls := startPolls(t, w)
+	startSDKNodes(t, w, pauseNodes, interval)
+	polls := startPolls(t, w, pauseClients, pollEvery)
 	eventually(t, recoverLimit, "all nodes live at all clients", func() bool { return polls.each(isFresh(0)) })
 
 	began := time.Now()
 	w.registry.signal(t, syscall.SIGSTOP)
 	eventually(t, recoverLimit, "all clients served from what they had", func() bool { return polls.each(isStale) })
-	if full(t) {
+	if testdrill.Full(t) {
 		<-time.After(longPause - time.Since(began))
 	}
 	during := polls.since(began)
@@ -56,15 +57,15 @@ func TestPause(t *testing.T) {
 	after := polls.since(resumed)
 	polls.end()
 
-	say(t, "      stopped for %s: %d questions failed by time-out and were answered from what was verified before", resumed.Sub(began).Round(time.Millisecond), checkPaused(t, during))
-	say(t, "      after SIGCONT: all clients answered by the registry within %s, all nodes live by a new heartbeat within %s", ms(answered), recovered.Round(10*time.Millisecond))
+	testdrill.Say(t, "      stopped for %s: %d questions failed by time-out and were answered from what was verified before", resumed.Sub(began).Round(time.Millisecond), checkPaused(t, during))
+	testdrill.Say(t, "      after SIGCONT: all clients answered by the registry within %s, all nodes live by a new heartbeat within %s", ms(answered), recovered.Round(10*time.Millisecond))
 	checkResumed(t, after)
 }
 
-// startPauseNodes registers nodes that keep themselves registered.
-func startPauseNodes(t *testing.T, w *drillWorld, interval time.Duration) {
+// startSDKNodes registers nodes that keep themselves registered.
+func startSDKNodes(t *testing.T, w *drillWorld, count int, interval time.Duration) {
 	t.Helper()
-	for i := range pauseNodes {
+	for i := range count {
 		source := w.enrolNamed(t, "databaseservice", fmt.Sprintf("db-%d", i))
 		node := netget.New(netget.Options{
 			Identity: source.Folder().Dir(), RegistryNodes: []string{"https://" + w.address}, HeartbeatInterval: interval,
@@ -86,19 +87,20 @@ type poll struct {
 
 // polls are clients that ask all the time, each with all that it got.
 type polls struct {
-	stop context.CancelFunc
-	all  sync.WaitGroup
+	every time.Duration
+	stop  context.CancelFunc
+	all   sync.WaitGroup
 
 	mu  sync.Mutex
 	got [][]poll // by client; guarded by mu
 }
 
-func startPolls(t *testing.T, w *drillWorld) *polls {
+func startPolls(t *testing.T, w *drillWorld, clients int, every time.Duration) *polls {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	p := &polls{stop: cancel, got: make([][]poll, pauseClients)}
+	p := &polls{every: every, stop: cancel, got: make([][]poll, clients)}
 	t.Cleanup(p.end)
-	for i := range pauseClients {
+	for i := range clients {
 		source := w.enrolNamed(t, "client", fmt.Sprintf("client-%d", i))
 		client := w.newDiscovery(t, source, discovery.NewMarks(), time.Now)
 		p.all.Go(func() { p.run(ctx, i, client) })
@@ -108,7 +110,7 @@ func startPolls(t *testing.T, w *drillWorld) *polls {
 
 func (p *polls) run(ctx context.Context, i int, client *discovery.Client) {
 	defer client.Close()
-	tick := time.NewTicker(pollEvery)
+	tick := time.NewTicker(p.every)
 	defer tick.Stop()
 	for {
 		found, err := client.Discover(ctx, "databaseservice")
@@ -242,6 +244,6 @@ func checkResumed(t *testing.T, got []poll) {
 	if over > 0 {
 		t.Errorf("%d of %d answers after the pause had a head that was over", over, answers)
 	}
-	say(t, "%s: %d answers after the pause: all of %d nodes listed in each; the oldest head was %d s old (limit: its exp after 30 s); %d with a node whose next heartbeat was still to come",
-		verdict(!t.Failed()), answers, pauseNodes, oldest, inactive)
+	testdrill.Say(t, "%s: %d answers after the pause: all of %d nodes listed in each; the oldest head was %d s old (limit: its exp after 30 s); %d with a node whose next heartbeat was still to come",
+		testdrill.Verdict(!t.Failed()), answers, pauseNodes, oldest, inactive)
 }

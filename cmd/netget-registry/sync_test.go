@@ -15,6 +15,7 @@ import (
 
 	"github.com/neurons-me/netget/discovery"
 	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/internal/testdrill"
 )
 
 // How many nodes register, each how often while it is traced. The registry
@@ -70,9 +71,9 @@ func TestSyncBeforeAcknowledgement(t *testing.T) {
 	if control < tracedBeats/2 {
 		t.Errorf("%d of %d heartbeats look synced: the trace cannot tell", tracedBeats-control, tracedBeats)
 	}
-	say(t, "      one of them:\n        %s", strings.Join(exchanges[0].lines, "\n        "))
-	say(t, "%s: of %d acknowledged registrations, %d replies were written after the store's log was written and synced (limit: all), p50 %s after; of %d heartbeats %d were acknowledged without a sync (the control)",
-		verdict(!t.Failed()), records, synced, ms(waits.part(0.5)), tracedBeats, control)
+	testdrill.Say(t, "      one of them:\n        %s", strings.Join(exchanges[0].lines, "\n        "))
+	testdrill.Say(t, "%s: of %d acknowledged registrations, %d replies were written after the store's log was written and synced (limit: all), p50 %s after; of %d heartbeats %d were acknowledged without a sync (the control)",
+		testdrill.Verdict(!t.Failed()), records, synced, ms(waits.part(0.5)), tracedBeats, control)
 }
 
 // tracedNodes returns nodes that are connected and registered.

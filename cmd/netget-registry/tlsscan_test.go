@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/neurons-me/netget/identity"
+	"github.com/neurons-me/netget/internal/testdrill"
 )
 
 // accepted says of what testssl finds why it is as it should be. What is not
@@ -132,9 +133,9 @@ func testssl(t *testing.T, name, host, address, root string) {
 	}
 	slices.Sort(explained)
 	for _, line := range slices.Compact(explained) {
-		say(t, "      accepted: %s", line)
+		testdrill.Say(t, "      accepted: %s", line)
 	}
-	say(t, "%s: %s, testssl.sh: TLS 1.3 only, %d findings without fault, %d explained, none else", verdict(!t.Failed()), name, clean, len(explained))
+	testdrill.Say(t, "%s: %s, testssl.sh: TLS 1.3 only, %d findings without fault, %d explained, none else", testdrill.Verdict(!t.Failed()), name, clean, len(explained))
 }
 
 type finding struct{ severity, text string }
@@ -225,5 +226,5 @@ func sslscan(t *testing.T, name, host, address string) {
 			t.Errorf("a certificate: self-signed %t, expired %t", c.SelfSigned, c.Expired)
 		}
 	}
-	say(t, "%s: %s, sslscan: TLS 1.3 only, %d ciphers, no renegotiation, no compression", verdict(!t.Failed()), name, len(doc.Test.Ciphers))
+	testdrill.Say(t, "%s: %s, sslscan: TLS 1.3 only, %d ciphers, no renegotiation, no compression", testdrill.Verdict(!t.Failed()), name, len(doc.Test.Ciphers))
 }
