@@ -1,6 +1,7 @@
 package netget_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -203,12 +204,12 @@ func TestDrainOnceTurnsWhatIsListed(t *testing.T) {
 		t.Errorf("got %+v, want what %+v said, live to its end", after, before)
 	}
 	again, err := w.node(t, dir).DrainOnce(t.Context())
-	if err != nil || again.RID != drained.RID || len(again.Accepted) != 1 || again.State != identity.Draining {
-		t.Errorf("got %+v, error %v; want %s as it is", again, err, drained.RID)
+	if err != nil || again.Sequence != drained.Sequence+1 || len(again.Accepted) != 1 || again.State != identity.Draining {
+		t.Errorf("got %+v, error %v; want the record after %+v, draining too", again, err, drained)
 	}
 	back, err := w.node(t, dir).UndrainOnce(t.Context())
-	if err != nil || back.State != identity.Active || back.Sequence != drained.Sequence+1 {
-		t.Errorf("got %+v, error %v; want the record after %+v, active", back, err, drained)
+	if err != nil || back.State != identity.Active || back.Sequence != again.Sequence+1 {
+		t.Errorf("got %+v, error %v; want the record after %+v, active", back, err, again)
 	}
 	got, err := w.client(t).DiscoverServiceNode(t.Context(), "svc")
 	if err != nil || got.RID != back.RID {
@@ -269,4 +270,46 @@ func recordOf(s *identity.Statement) (*identity.Record, bool) {
 		return nil, false
 	}
 	return s.Record()
+}
+
+func TestDrainOnceDoesNotBringBackWhatWasDeregistered(t *testing.T) {
+	w := newWorld(t, "r1", "r2")
+	dir := w.folder(t, "svc", "n-1")
+	once, err := w.node(t, dir, func(o *netget.Options) { o.TTL = 30 * time.Minute }).RegisterOnce(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.registries[1].stop()
+	if _, err := w.node(t, dir).Deregister(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.registries[1].serve(t) // it has not heard of that
+	for name, turn := range map[string]func(*netget.Node, context.Context) (netget.Registration, error){"drain": (*netget.Node).DrainOnce, "undrain": (*netget.Node).UndrainOnce} {
+		if got, err := turn(w.node(t, dir), t.Context()); !errors.Is(err, netget.ErrNotRegistered) {
+			t.Errorf("%s: accepted by %d, %v; want %v", name, len(got.Accepted), err, netget.ErrNotRegistered)
+		}
+	}
+	if w.registries[0].listed(once.ID) != nil {
+		t.Error("the node is listed again")
+	}
+}
+
+func TestDrainOnceReachesWhoWasAwayTheFirstTime(t *testing.T) {
+	w := newWorld(t, "r1", "r2")
+	dir := w.folder(t, "svc", "n-1")
+	once, err := w.node(t, dir, func(o *netget.Options) { o.TTL = 30 * time.Minute }).RegisterOnce(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.registries[1].stop()
+	if first, err := w.node(t, dir).DrainOnce(t.Context()); err != nil || len(first.Accepted) != 1 {
+		t.Fatalf("the first time: accepted by %d, %v", len(first.Accepted), err)
+	}
+	w.registries[1].serve(t)
+	if again, err := w.node(t, dir).DrainOnce(t.Context()); err != nil || len(again.Accepted) != 2 {
+		t.Errorf("again: accepted by %d, %v", len(again.Accepted), err)
+	}
+	if got := w.registries[1].state(once.ID); got != identity.Draining {
+		t.Errorf("at who was away it is %q", got)
+	}
 }

@@ -14,7 +14,7 @@ import (
 // the registries verifiably list of this node, to end when that would have, and to
 // be live until then without heartbeats, at most an hour. It succeeds if one
 // registry accepted; nothing listed is [ErrNotRegistered]. A node that is draining
-// stays as it is.
+// already is brought to those that have not heard of it.
 func (n *Node) DrainOnce(ctx context.Context) (Registration, error) {
 	return n.turnOnce(ctx, identity.Draining)
 }
@@ -42,9 +42,6 @@ func (n *Node) turnOnce(ctx context.Context, state identity.State) (Registration
 	if err != nil {
 		return empty, err
 	}
-	if found.Nodes[0].Record.State == state {
-		return listedSummary(found), nil
-	}
 	statement, err := s.signTurned(ctx, found.Nodes[0].Record, state)
 	if err != nil {
 		return empty, err
@@ -65,6 +62,9 @@ func (s *session) signTurned(ctx context.Context, listed *identity.Record, state
 	place, _, err := loadState(s.source.Folder(), now)
 	if err != nil {
 		return nil, err
+	}
+	if !place.Registered && place.after(listed.Epoch, listed.Sequence) == place {
+		return nil, ErrNotRegistered // it was deregistered; a registry has not heard of that yet
 	}
 	place = place.after(listed.Epoch, listed.Sequence)
 	next := *listed
@@ -101,20 +101,4 @@ func (s *session) askListed(ctx context.Context) (*discovery.Found, error) {
 		return nil, ErrNotRegistered
 	}
 	return found, nil
-}
-
-// listedSummary says where a record is that stays as it is.
-func listedSummary(found *discovery.Found) Registration {
-	n := found.Nodes[0]
-	out := Registration{
-		ID: n.Record.Node, RID: n.RID, Epoch: n.Record.Epoch, Sequence: n.Record.Sequence,
-		ExpiresAt: time.Unix(n.Record.Exp, 0).UTC(), State: n.Record.State, Accepted: []Acceptance{}, Errors: []RegistryProblem{},
-	}
-	for _, a := range found.Registries {
-		out.Accepted = append(out.Accepted, Acceptance{a.URL, a.Registry, a.Head.Version})
-	}
-	for _, e := range found.Errors {
-		out.Errors = append(out.Errors, problem(e.URL, e.Err))
-	}
-	return out
 }

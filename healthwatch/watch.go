@@ -149,6 +149,9 @@ func (w *Watch) Beat(id identity.NodeID, from netip.Addr) {
 	now := w.now()
 	w.stats.Beats++
 	w.stats.Lateness.add(n.health.Lateness(now))
+	if n.health.unproven && !n.target.From.IsValid() {
+		n.probeAt, n.tries = now, 0 // only now it may be probed
+	}
 	if from.IsValid() {
 		n.target.From = from
 	}

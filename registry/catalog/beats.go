@@ -45,13 +45,21 @@ func (c *Catalog) beat(peer Peer, rid identity.Hash, b identity.Beat) (*BeatOutc
 		return nil, identity.Refuse(identity.NotFound, "nothing is known of %s", node)
 	}
 	if p.state.RID() != rid {
+		if l, shown := c.Snapshot().listing(node); shown && l.Record.RID() == rid {
+			return c.raise(peer, l.Record, l.Status, b) // its successor is in no version that was shown yet
+		}
 		return nil, &SupersededError{p.state}
 	}
-	r, ok := p.state.Record()
-	if !ok || !p.listed {
+	if _, ok := p.state.Record(); !ok || !p.listed {
 		return nil, identity.Refuse(identity.NotFound, "the record of %s is not listed any more", node)
 	}
-	now := c.now()
+	return c.raise(peer, p.state, p.status, b)
+}
+
+// raise takes a heartbeat of a listed record.
+func (c *Catalog) raise(peer Peer, record *identity.Statement, status discovery.Status, b identity.Beat) (*BeatOutcome, error) {
+	node, rid, now := peer.ID(), record.RID(), c.now()
+	r, _ := record.Record()
 	at := c.beats.cell(rid)
 	raised, err := at.raise(r, b, now)
 	if err != nil {
@@ -63,7 +71,7 @@ func (c *Catalog) beat(peer Peer, rid identity.Hash, b identity.Beat) (*BeatOutc
 	}
 	due := time.Unix(r.IAT+b.K*r.Heartbeat.Interval, 0)
 	return &BeatOutcome{
-		RID: rid, Status: p.status, Time: now.Unix(), Late: now.Sub(due) > lateAfter, Snapshot: c.Snapshot(),
+		RID: rid, Status: status, Time: now.Unix(), Late: now.Sub(due) > lateAfter, Snapshot: c.Snapshot(),
 	}, nil
 }
 

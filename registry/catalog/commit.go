@@ -209,9 +209,6 @@ func (c *Catalog) install(ctx context.Context, p *pending) {
 		if m.next.listed {
 			c.expiries.add(m.next.state)
 		}
-		if m.old != nil && m.old.listed && (!m.next.listed || m.next.state.RID() != m.old.state.RID()) {
-			c.beats.drop(m.old.state.RID())
-		}
 		c.watch(m)
 		c.auditMove(ctx, m, p.next.head.Version)
 	}
@@ -239,6 +236,9 @@ func (c *Catalog) answerUnheard(err error) {
 	moves := c.unheard
 	c.unheard = nil
 	for _, m := range moves {
+		if err == nil { // until here the record before was shown, and beat
+			c.dropBeats(m)
+		}
 		switch {
 		case m.entry == nil:
 		case err != nil:
@@ -246,6 +246,13 @@ func (c *Catalog) answerUnheard(err error) {
 		default:
 			m.entry.answer(c.outcome(m.next.state, m.next.applied, true), nil)
 		}
+	}
+}
+
+// dropBeats forgets the heartbeats of a record that is not listed any more.
+func (c *Catalog) dropBeats(m move) {
+	if m.old != nil && m.old.listed && (!m.next.listed || m.next.state.RID() != m.old.state.RID()) {
+		c.beats.drop(m.old.state.RID())
 	}
 }
 

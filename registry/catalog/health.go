@@ -60,6 +60,9 @@ func (c *Catalog) judge(b *builder, changes map[identity.NodeID]healthwatch.Chan
 // watch follows a move of the version that was just installed. A node that must
 // prove itself has its status changed before the version gets a head.
 func (c *Catalog) watch(m move) {
+	if m.reason != discovery.ReasonStatus {
+		delete(c.wanted, m.node) // what was judged before is judged anew
+	}
 	switch {
 	case c.health == nil:
 		return
@@ -83,16 +86,19 @@ func (c *Catalog) press(l healthwatch.Listing) {
 	}
 }
 
-// watchAll begins to watch what was loaded. Of what came with the newest version
-// nobody knows whether the status that it should have had got lost.
+// watchAll begins to watch what was loaded. Of what came with the newest version,
+// unless that is known to have got a head, nobody knows whether the status that it
+// should have had got lost.
 func (c *Catalog) watchAll() {
 	if c.health == nil {
 		return
 	}
+	mark, err := c.readHeadFile()
+	complete := err == nil && mark != nil && mark.Version == c.state.head.Version
 	for _, p := range c.places.byNode {
 		if p.listed {
 			l := listing(p)
-			l.Loaded = p.applied < c.state.head.Version || p.status != discovery.Up
+			l.Loaded = complete || p.applied < c.state.head.Version || p.status != discovery.Up
 			c.press(l)
 		}
 	}

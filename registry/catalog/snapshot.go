@@ -37,6 +37,19 @@ func (s *Snapshot) Log() translog.Log { return s.state.log }
 // snapshots return the same pointer if the service did not change between them.
 func (s *Snapshot) Service(name string) *discovery.Service { return s.state.services.get(name).service }
 
+// listing returns the listed record of a node.
+func (s *Snapshot) listing(node identity.NodeID) (l discovery.Listed, ok bool) {
+	service := s.Service(node.Service())
+	if service == nil {
+		return l, false
+	}
+	i, found := service.Index(node)
+	if !found {
+		return l, false
+	}
+	return service.Records()[i], true
+}
+
 // Services returns all services, sorted. The caller must not change the slice.
 func (s *Snapshot) Services() []discovery.ServiceRow { return s.state.rows() }
 
