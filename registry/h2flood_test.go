@@ -97,6 +97,7 @@ func TestHTTP2FloodsEndOrAreBounded(t *testing.T) {
 	for _, h := range open {
 		_ = h.raw.Close()
 	}
+	other.http.CloseIdleConnections() // it had to open more than one
 	settles(t, "goroutines", func() int { return runtime.NumGoroutine() }, goroutines)
 }
 
@@ -135,7 +136,8 @@ func settles(t *testing.T, what string, number func() int, was int) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); number() > was; runtime.Gosched() {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d %s are left, there were %d", number(), what, was)
+			stacks := make([]byte, 1<<20)
+			t.Fatalf("%d %s are left, there were %d\n%s", number(), what, was, stacks[:runtime.Stack(stacks, true)])
 		}
 	}
 }
