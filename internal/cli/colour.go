@@ -69,6 +69,10 @@ func (p *Program) colours(w io.Writer) bool {
 	case colourNever:
 		return false
 	}
+	return p.Process.Getenv("NO_COLOR") == "" && p.Process.Getenv("TERM") != "dumb" && isTerminal(w)
+}
+
+func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
-	return ok && p.Process.Getenv("NO_COLOR") == "" && p.Process.Getenv("TERM") != "dumb" && term.IsTerminal(int(file.Fd()))
+	return ok && term.IsTerminal(int(file.Fd()))
 }

@@ -41,7 +41,7 @@ func (c *commands) serviceNames(ctx context.Context) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, completionTimeout)
 	defer cancel()
 	list, err := node.Services(ctx)
-	return services{list}.Names(), err
+	return newServices(list, true).Names(), err
 }
 
 // completeNode completes a service and then one of its nodes.

@@ -1,0 +1,29 @@
+package cli_test
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/neurons-me/netget/internal/cli"
+)
+
+func TestProgressIsForTerminalsAlone(t *testing.T) {
+	master, slave := terminal(t)
+	work(cli.Process{Stderr: slave})
+	text := make([]byte, 4096)
+	n, err := master.Read(text)
+	if got, want := string(text[:n]), "\r1 of 2 services\r2 of 2 services\r\x1b[K"; err != nil || got != want {
+		t.Errorf("a terminal got %q, want %q; error %v", got, want, err)
+	}
+	var file bytes.Buffer
+	if work(cli.Process{Stderr: &file}); file.Len() > 0 {
+		t.Errorf("a file got %q", file.String())
+	}
+}
+
+func work(process cli.Process) {
+	progress := cli.New(process, cli.Config{Name: "netget-test"}).Progress(2, "services")
+	progress.Step()
+	progress.Step()
+	progress.End()
+}
