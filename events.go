@@ -13,8 +13,10 @@ import (
 
 const (
 	newestEvents    = 100              // shown of the past when nobody says since when
+	mostEvents      = 100_000          // of the past that are kept in memory
 	eventsMaxPause  = 10 * time.Second // between attempts while the registry is away
 	eventsLeastWait = time.Second      // between two questions that had no answer
+	eventsPace      = time.Second / 32 // between two pages of many: a registry answers 100 at once, and 20 a second
 )
 
 // An Event says how a registry's view of a node has changed, and why. It is the
@@ -46,22 +48,32 @@ type EventFilter struct {
 
 // Events asks one registry, the first that answers, what happened. Operators are
 // told of all nodes, a service node of itself; others are refused
-// ([identity.Denied]).
+// ([identity.Denied]). More than 100,000 since the moment are [ErrTooManyEvents].
 func (n *Node) Events(ctx context.Context, f EventFilter) (*Events, error) {
 	s, err := n.ready(ctx)
 	if err != nil {
 		return nil, err
 	}
 	r := newEventReader(s, f)
-	past, err := r.past(ctx)
-	if err != nil {
-		return nil, err
+	events, err := r.first(ctx)
+	out := &Events{Events: []Event{}}
+	for err == nil {
+		for _, e := range events {
+			out.Events = append(out.Events, newEvent(e))
+		}
+		if !r.more {
+			out.Registry, out.URL = r.registry, r.url
+			return out, nil
+		}
+		if len(out.Events) >= mostEvents {
+			return nil, ErrTooManyEvents
+		}
+		if !r.pause(ctx, 0, nil) {
+			return nil, ctx.Err()
+		}
+		events, err = r.next(ctx, 0)
 	}
-	out := &Events{Registry: r.registry, URL: r.url, Events: []Event{}}
-	for _, e := range past {
-		out.Events = append(out.Events, newEvent(e))
-	}
-	return out, nil
+	return nil, err
 }
 
 // FollowEvents gives each the events of [Node.Events] and then, until ctx ends,
@@ -75,7 +87,7 @@ func (n *Node) FollowEvents(ctx context.Context, f EventFilter, each func(Event)
 		return err
 	}
 	r := newEventReader(s, f)
-	events, err := r.past(ctx)
+	events, err := r.first(ctx)
 	for failures := 0; ; {
 		if err != nil && ctx.Err() != nil {
 			return nil //nolint:nilerr // it ended because it was told to
@@ -94,7 +106,7 @@ func (n *Node) FollowEvents(ctx context.Context, f EventFilter, each func(Event)
 		if !r.pause(ctx, failures, err) {
 			return nil
 		}
-		events, err = r.next(ctx)
+		events, err = r.next(ctx, discovery.MaxWait)
 	}
 }
 
@@ -120,6 +132,7 @@ type eventReader struct {
 	registry identity.NodeID // whose events they are; zero before the first answer
 	url      string          // where it answered last
 	after    int64           // the id to go on from
+	more     bool            // the last page was full: there may be more already
 	asked    time.Time       // when the last question was asked
 }
 
@@ -128,13 +141,13 @@ func newEventReader(s *session, f EventFilter) *eventReader {
 	return &eventReader{session: s, filter: f}
 }
 
-// past returns the newest events, or all since the moment of the filter.
-func (r *eventReader) past(ctx context.Context) ([]discovery.Event, error) {
+// first returns the newest events, or the first since the moment of the filter.
+func (r *eventReader) first(ctx context.Context) ([]discovery.Event, error) {
 	limit := newestEvents
 	if !r.filter.Since.IsZero() {
 		limit = discovery.MaxEvents
 	}
-	page, err := r.page(ctx, 0, limit, 0)
+	page, err := r.page(ctx, discovery.EventsQuery{Newest: true, Limit: limit})
 	if err != nil {
 		return nil, err
 	}
@@ -145,19 +158,21 @@ func (r *eventReader) past(ctx context.Context) ([]discovery.Event, error) {
 	if len(page.Events) < limit || !r.isWanted(page.Events[0]) {
 		return r.wanted(page.Events), nil
 	}
-	return r.since(ctx, page.Events[0].ID)
+	if err := r.seek(ctx, page.Events[0].ID); err != nil {
+		return nil, err
+	}
+	return r.next(ctx, 0)
 }
 
-// since returns all events from the moment of the filter on, where the one of the
-// given id is among them: it looks for the first by halves, because ids rise with
-// time.
-func (r *eventReader) since(ctx context.Context, wanted int64) ([]discovery.Event, error) {
-	low, high := int64(1), wanted // what follows high-1 is wanted
+// seek goes to the first event that is wanted, as the one of the given id is: it
+// looks by halves, because ids rise with time.
+func (r *eventReader) seek(ctx context.Context, wanted int64) error {
+	low, high := int64(0), wanted // what follows high is wanted
 	for low < high {
 		middle := low + (high-low)/2
-		page, err := r.page(ctx, middle, 1, 0)
+		page, err := r.page(ctx, discovery.EventsQuery{After: middle, Limit: 1})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if len(page.Events) == 0 || r.isWanted(page.Events[0]) {
 			high = middle
@@ -165,17 +180,8 @@ func (r *eventReader) since(ctx context.Context, wanted int64) ([]discovery.Even
 		}
 		low = middle + 1
 	}
-	var all []discovery.Event
-	for r.after = low; ; {
-		page, err := r.page(ctx, r.after, discovery.MaxEvents, 0)
-		if err != nil {
-			return nil, err
-		}
-		all, r.after = append(all, page.Events...), page.Next
-		if len(page.Events) < discovery.MaxEvents {
-			return r.wanted(all), nil
-		}
-	}
+	r.after = low
+	return nil
 }
 
 func (r *eventReader) isWanted(e discovery.Event) bool { return e.Time >= r.filter.Since.Unix() }
@@ -187,22 +193,25 @@ func (r *eventReader) wanted(events []discovery.Event) []discovery.Event {
 	return events
 }
 
-// next waits for what comes after the last page.
-func (r *eventReader) next(ctx context.Context) ([]discovery.Event, error) {
-	page, err := r.page(ctx, r.after, discovery.MaxEvents, discovery.MaxWait)
+// next returns what comes after the last page, and waits so long for the first.
+func (r *eventReader) next(ctx context.Context, wait time.Duration) ([]discovery.Event, error) {
+	page, err := r.page(ctx, discovery.EventsQuery{After: r.after, Limit: discovery.MaxEvents, Wait: wait})
 	if err != nil {
 		return nil, err
 	}
-	r.after = page.Next
+	r.after, r.more = page.Next, len(page.Events) == discovery.MaxEvents
 	return page.Events, nil
 }
 
 // pause waits before the next question, not at all where the last one was held
-// back as it should. It returns false when ctx has ended.
+// back as it should, or there is more already. It returns false when ctx has ended.
 func (r *eventReader) pause(ctx context.Context, failures int, err error) bool {
 	wait := eventsLeastWait - time.Since(r.asked)
-	if failures > 0 {
+	switch {
+	case failures > 0:
 		wait = backoff(failures, eventsMaxPause, err)
+	case r.more:
+		wait = eventsPace
 	}
 	timer := time.NewTimer(max(0, wait))
 	defer timer.Stop()
@@ -215,13 +224,13 @@ func (r *eventReader) pause(ctx context.Context, failures int, err error) bool {
 }
 
 // page asks the registry whose events are read; at first any that answers.
-func (r *eventReader) page(ctx context.Context, after int64, limit int, wait time.Duration) (*discovery.EventsPage, error) {
+func (r *eventReader) page(ctx context.Context, q discovery.EventsQuery) (*discovery.EventsPage, error) {
 	r.asked = time.Now() // of the pace alone
 	remotes, err := r.session.client.Locate(ctx)
 	if err != nil {
 		return nil, err
 	}
-	q := discovery.EventsQuery{After: after, Limit: limit, Service: r.filter.Service, Node: r.filter.Node, Wait: wait}
+	q.Service, q.Node = r.filter.Service, r.filter.Node
 	var errs []error
 	for _, remote := range remotes {
 		page, err := r.ask(ctx, remote, q)

@@ -145,7 +145,7 @@ func (h *history) tell(rw http.ResponseWriter, r *http.Request) {
 	limit := sure(strconv.Atoi(r.URL.Query().Get("limit")))
 	after, _ := strconv.ParseInt(r.URL.Query().Get("after"), 10, 64)
 	ids := h.ids[max(0, len(h.ids)-limit):]
-	if after > 0 {
+	if r.URL.Query().Has("after") {
 		first, _ := slices.BinarySearch(h.ids, after+1)
 		ids = h.ids[first:min(first+limit, len(h.ids))]
 	}
@@ -161,20 +161,20 @@ func TestAllEventsSinceAMomentAreFoundAmongMany(t *testing.T) {
 	w := newWorld(t)
 	l := newLiar(t, w.ca, "r1")
 	h := &history{}
-	for id := int64(20); id < 100_000; id += 10 { // 9,998 of them, with gaps
+	for id := int64(1); id < 100_000; id += 10 { // 10,000 of them, with gaps
 		h.ids = append(h.ids, id)
 	}
 	l.events = h.tell
 	operator := w.node(t, w.folder(t, "operator", "olga", onList(l)))
-	for _, since := range []int64{1, 2, 3, 4321, 8999, 9000, 9001, 9998, 9999, 10000} {
+	for _, since := range []int64{0, 1, 2, 3, 4321, 8999, 9000, 9001, 9998, 9999, 10000} {
 		t.Run(fmt.Sprint(since), func(t *testing.T) {
 			before := h.questions()
 			got, err := operator.Events(t.Context(), netget.EventFilter{Since: time.Unix(since, 0)})
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := 9999 - max(since, 2) + 1
-			if int64(len(got.Events)) != want || want > 0 && (got.Events[0].Time.Unix() != max(since, 2) || got.Events[want-1].ID != 99_990) {
+			want := 9999 - since + 1
+			if int64(len(got.Events)) != want || want > 0 && (got.Events[0].Time.Unix() != since || got.Events[want-1].ID != 99_991) {
 				t.Errorf("got %d events, want %d from %d on", len(got.Events), want, since)
 			}
 			if !slices.IsSortedFunc(got.Events, func(a, b netget.Event) int { return int(a.ID - b.ID) }) {
@@ -186,7 +186,35 @@ func TestAllEventsSinceAMomentAreFoundAmongMany(t *testing.T) {
 		})
 	}
 	newest, err := operator.Events(t.Context(), netget.EventFilter{})
-	if err != nil || len(newest.Events) != 100 || newest.Events[99].ID != 99_990 {
+	if err != nil || len(newest.Events) != 100 || newest.Events[99].ID != 99_991 {
 		t.Errorf("got %d events, error %v; want the newest 100", len(newest.Events), err)
+	}
+}
+
+func TestEventsBeyondWhatMemoryHoldsAreFollowedOnly(t *testing.T) {
+	w := newWorld(t)
+	l := newLiar(t, w.ca, "r1")
+	h := &history{}
+	for id := range int64(100_100) {
+		h.ids = append(h.ids, id+1)
+	}
+	l.events = h.tell
+	operator := w.node(t, w.folder(t, "operator", "olga", onList(l)))
+	since := netget.EventFilter{Since: time.Unix(1, 0)}
+	if _, err := operator.Events(t.Context(), since); !errors.Is(err, netget.ErrTooManyEvents) {
+		t.Errorf("got error %v, want %v", err, netget.ErrTooManyEvents)
+	}
+	last := int64(9)
+	err := operator.FollowEvents(t.Context(), since, func(e netget.Event) error {
+		if last++; e.ID != last {
+			t.Fatalf("got event %d, want %d", e.ID, last)
+		}
+		if e.ID == 5000 {
+			return errEnough
+		}
+		return nil
+	})
+	if !errors.Is(err, errEnough) {
+		t.Errorf("error %v, want %v", err, errEnough)
 	}
 }

@@ -27,6 +27,10 @@ var (
 	ErrRemoved = errors.New("removed-by-operator")
 	// ErrNotRegistered says that there is no registration to end.
 	ErrNotRegistered = errors.New("not registered")
+	// ErrTooManyEvents says that there are more events than are kept in memory:
+	// a later moment, a service or a node would be fewer, [Node.FollowEvents]
+	// keeps none.
+	ErrTooManyEvents = errors.New("more than 100,000 events")
 	// ErrExpired says that the node's certificate has ended and was not
 	// renewed: nothing can be signed with it.
 	ErrExpired = errors.New("the certificate has ended")

@@ -17,7 +17,8 @@ const MaxWait = 30 * time.Second
 
 // An EventsQuery says which events are asked for.
 type EventsQuery struct {
-	After   int64         // those after this id; 0: the newest
+	Newest  bool          // the newest, else those after After
+	After   int64         // an id; 0: from the first on
 	Limit   int           // at most so many, 1 to [MaxEvents]
 	Service string        // only of its nodes; "": of all
 	Node    string        // only of this node of the service, a label; "": of all
@@ -36,7 +37,7 @@ func (c *Client) Events(ctx context.Context, r *Remote, q EventsQuery) (*EventsP
 				query.Set(name, value)
 			}
 		}
-		if q.After > 0 {
+		if !q.Newest {
 			query.Set("after", strconv.FormatInt(q.After, 10))
 		}
 		return r.await(ctx, eventsPath, query, min(q.Wait, MaxWait))

@@ -55,7 +55,7 @@ func TestEventsAreAskedForAndRead(t *testing.T) {
 func TestNewestEventsAreAskedForWithoutAnID(t *testing.T) {
 	s := newSetup("north")
 	north := newLab(s.ca, s.clock, "north")
-	if _, _, err := s.events(t, north, discovery.EventsQuery{Limit: 5000}, `{"events":[],"next":0}`); err != nil {
+	if _, _, err := s.events(t, north, discovery.EventsQuery{Newest: true, Limit: 5000}, `{"events":[],"next":0}`); err != nil {
 		t.Fatal(err)
 	}
 	asked := []string{"/v1/events?from=0&limit=1000"}

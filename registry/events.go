@@ -55,6 +55,7 @@ func eventQuery(c *call) (q catalog.EventQuery, err error) {
 	if q.After, err = version(c.query, "after"); err != nil {
 		return q, err
 	}
+	q.Newest = !c.query.Has("after")
 	if q.Limit, err = eventLimit(c); err != nil {
 		return q, err
 	}

@@ -56,6 +56,7 @@ func TestEventsOfAllNodesAreForOperators(t *testing.T) {
 			{operator, "?service=bill", ""},
 			{operator, "?service=billing&node=b-2", "b-2"},
 			{operator, "?limit=1", "m-1"},
+			{operator, "?after=0&limit=1", "b-1"},
 			{operator, "?after=1&limit=2", "b-1 b-2"},
 			{node, "", "b-1"},
 			{node, "?service=billing&node=b-1", "b-1"},

@@ -54,7 +54,7 @@ type Store interface {
 	SaveBeats(ctx context.Context, beats []BeatRow) error
 
 	// Events returns what Commit has stored of batch.Events, by rising ID: at most
-	// q.Limit of those after q.After, or, where that is 0, the newest.
+	// q.Limit of those after q.After, or the newest.
 	Events(ctx context.Context, q EventQuery) ([]EventRow, error)
 
 	// Prune forgets what is older than the horizon. It may do part of it before
@@ -131,7 +131,8 @@ type EventRow struct {
 type EventQuery struct {
 	Service string          // "": all
 	Node    identity.NodeID // zero: all of the service, else one of it
-	After   int64           // an ID; 0: the newest
+	Newest  bool            // the newest of those after After, else the oldest
+	After   int64           // an ID; 0: from the first on
 	Limit   int             // at least 1
 }
 

@@ -91,15 +91,19 @@ func testEvents(t *testing.T, p Place) {
 		for _, node := range []identity.NodeID{all, one, two, three} {
 			for _, limit := range []int{1, 3, 1000} {
 				for _, after := range []int64{0, 1, 2, 30, 63, 64, 1000} {
-					q := catalog.EventQuery{Node: node, After: after, Limit: limit}
-					expectEvents(t, s, q, h.events(q))
+					for _, newest := range []bool{false, true} {
+						q := catalog.EventQuery{Node: node, After: after, Limit: limit, Newest: newest}
+						expectEvents(t, s, q, h.events(q))
+					}
 				}
 			}
 		}
 		for _, service := range []string{"databaseservice", "databaseservice-2", "database"} {
 			for _, after := range []int64{0, 1, 60} {
-				q := catalog.EventQuery{Service: service, After: after, Limit: 30}
-				expectEvents(t, s, q, h.events(q))
+				for _, newest := range []bool{false, true} {
+					q := catalog.EventQuery{Service: service, After: after, Limit: 30, Newest: newest}
+					expectEvents(t, s, q, h.events(q))
+				}
 			}
 		}
 		p.Restart(t)
@@ -117,7 +121,7 @@ func (h *History) events(q catalog.EventQuery) (all []catalog.EventRow) {
 		}
 	}
 	surplus := max(0, len(all)-q.Limit)
-	if q.After == 0 {
+	if q.Newest {
 		return all[surplus:]
 	}
 	return all[:len(all)-surplus]

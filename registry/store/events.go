@@ -44,7 +44,7 @@ const (
 )
 
 // Events returns the events after q.After by rising ID, q.Limit of them at most,
-// or, where q.After is 0, the newest. A row that cannot be what the store wrote
+// or the newest. A row that cannot be what the store wrote
 // is [database.ErrCorrupt].
 func (s *Store) Events(ctx context.Context, q catalog.EventQuery) ([]catalog.EventRow, error) {
 	after, newest, args := afterOfAll, newestOfAll, []any{s.network, q.After, int64(q.Limit)}
@@ -55,7 +55,7 @@ func (s *Store) Events(ctx context.Context, q catalog.EventQuery) ([]catalog.Eve
 		service := "spiffe://" + s.network + "/" + q.Service
 		after, newest, args = afterOfService, newestOfService, append(args, service+"/", service+"0") // 0 follows /
 	}
-	if q.After == 0 {
+	if q.Newest {
 		all, err := s.readEvents(ctx, newest, args)
 		slices.Reverse(all)
 		return all, err

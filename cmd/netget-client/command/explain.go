@@ -28,6 +28,8 @@ func explain(err error) error {
 		return cli.Hint(cli.Fail(cli.ExitDenied, "an operator has removed this node: %w", err), "ask the operator why; a new start of 'netget-client register' registers it again")
 	case errors.Is(err, netget.ErrExpired):
 		return cli.Hint(cli.Fail(cli.ExitDenied, "%w", err), "the authority did not renew it: start the authority, or enrol anew with 'netget-client enroll TOKEN --force'")
+	case errors.Is(err, netget.ErrTooManyEvents):
+		return cli.Hint(err, "name a service or a node, give a later --since, or use --follow, which keeps none in memory")
 	case errors.Is(err, netget.ErrNotFound):
 		return cli.Fail(cli.ExitNotFound, "%w", err)
 	case errors.Is(err, discovery.ErrNoRegistry):

@@ -241,7 +241,7 @@ func (s *Store) Events(ctx context.Context, q catalog.EventQuery) ([]catalog.Eve
 		}
 		return nil
 	})
-	if q.After == 0 {
+	if q.Newest {
 		return all[max(0, len(all)-q.Limit):], err
 	}
 	return all[:min(len(all), q.Limit)], err
