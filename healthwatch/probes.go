@@ -14,8 +14,12 @@ import (
 	"github.com/neurons-me/netget/identity"
 )
 
-// A node that has to prove itself is asked again soon, first after firstRetry.
-const firstRetry = time.Second
+// A node that has to prove itself is asked again soon: first after firstRetry, and
+// then after twice as long each time, as far as that was the node's fault.
+const (
+	firstRetry  = time.Second
+	ownDoubling = 3 // times, after faults of ours
+)
 
 // startProbes sees to it that those that wait are taken by as many goroutines as
 // may run at one time.
@@ -109,6 +113,7 @@ func (w *Watch) weigh(n *node, now time.Duration, p attempt, err error) (changed
 		_, changed = n.health.Refuse(w.cfg.Rules, n.note, now)
 	case own:
 		w.stats.OwnFaults++
+		n.tries = min(n.tries, ownDoubling)
 	case errors.Is(err, errPanic):
 		w.stats.Panics++
 	case err != nil && p.lost != w.stats.Lost:

@@ -66,6 +66,21 @@ func TestUnprovenNodeIsAskedAgainSoonAndThenLessOften(t *testing.T) {
 	})
 }
 
+func TestUnprovenNodeIsAskedAgainSoonAfterFaultsOfTheRegistry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProber()
+		p.answer(&probe.OwnFaultError{Reason: "too many open files"})
+		w := newWorld(t, healthwatch.Config{Probe: p.probe})
+		w.watch.Put(probed(t, "db-1", identity.CheckMTLS, 3600))
+		w.until(30 * time.Minute)
+		p.answer(nil)
+		w.until(30*time.Minute + 10*time.Second)
+		if got := w.statuses(); got != "[down probe-unproven up recovered]" {
+			t.Errorf("changes %s", got)
+		}
+	})
+}
+
 // Heartbeats show that a node lives, not that the endpoint is its own.
 func TestHeartbeatsDoNotProveANode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
