@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/pflag"
 )
@@ -54,55 +53,12 @@ func Positive[N int | int64 | float64](flags *pflag.FlagSet, value *N, name stri
 	flags.Var(number[N]{value}, name, usage)
 }
 
-// prefixes is a flag that takes addresses and networks.
-type prefixes struct{ value *[]netip.Prefix }
-
-// String lists them.
-func (p prefixes) String() string { return strings.Join(p.GetSlice(), ",") }
-
-// Set adds those of a list with commas.
-func (p prefixes) Set(text string) error {
-	for one := range strings.SplitSeq(text, ",") {
-		if err := p.Append(one); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Type names the kind, for --help.
-func (prefixes) Type() string { return "address or network" }
-
-// Append adds one.
-func (p prefixes) Append(text string) error {
-	one, err := ParsePrefix(strings.TrimSpace(text))
-	if err == nil {
-		*p.value = append(*p.value, one)
-	}
-	return err
-}
-
-// Replace takes a whole list instead.
-func (p prefixes) Replace(texts []string) error {
-	*p.value = nil
-	return p.Set(strings.Join(texts, ","))
-}
-
-// GetSlice lists them.
-func (p prefixes) GetSlice() []string {
-	var texts []string
-	if p.value != nil {
-		for _, one := range *p.value {
-			texts = append(texts, one.String())
-		}
-	}
-	return texts
-}
-
 // Prefixes defines a flag, which may be repeated, that takes IP addresses and
 // networks in CIDR form.
 func Prefixes(flags *pflag.FlagSet, value *[]netip.Prefix, name, usage string) {
-	flags.Var(prefixes{value}, name, usage)
+	flags.Var(List[netip.Prefix]{
+		Values: value, Kind: "address or network", Parse: ParsePrefix, Text: netip.Prefix.String,
+	}, name, usage)
 }
 
 // ParsePrefix reads an address or a network. What could be a slip is refused: a
