@@ -138,15 +138,25 @@ func (n *Node) LookupNode(ctx context.Context, service, node string) (*Discovery
 	if err != nil {
 		return nil, err
 	}
-	id, err := identity.NewNodeID(s.source.Identity().ID().TrustDomain(), identity.FoldName(service), identity.FoldName(node))
+	id, err := s.nodeID(service, node)
 	if err != nil {
 		return nil, err
 	}
 	found, err := s.client.Node(ctx, id)
+	return s.newDiscovery(found), absent(id, err)
+}
+
+// nodeID names a node of the network, in any ASCII case.
+func (s *session) nodeID(service, node string) (identity.NodeID, error) {
+	return identity.NewNodeID(s.source.Identity().ID().TrustDomain(), identity.FoldName(service), identity.FoldName(node))
+}
+
+// absent adds [ErrNotFound] where err is the verified absence of the node.
+func absent(id identity.NodeID, err error) error {
 	if isAbsent(err) {
-		err = fmt.Errorf("%s: %w (%w)", id, ErrNotFound, err)
+		return fmt.Errorf("%s: %w (%w)", id, ErrNotFound, err)
 	}
-	return s.newDiscovery(found), err
+	return err
 }
 
 // isAbsent reports whether err is the verified absence of a node, found by us;

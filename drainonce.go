@@ -25,14 +25,13 @@ func (n *Node) UndrainOnce(ctx context.Context) (Registration, error) {
 }
 
 func (n *Node) turnOnce(ctx context.Context, state identity.State) (Registration, error) {
-	empty := Registration{Accepted: []Acceptance{}, Errors: []RegistryProblem{}}
 	s, err := n.ready(ctx)
 	if err != nil {
-		return empty, err
+		return noRegistration(), err
 	}
 	if r := s.registered(); r != nil { // it is this program that runs
 		if err := n.turn(ctx, state); err != nil {
-			return empty, err
+			return noRegistration(), err
 		}
 		return r.summary(), nil
 	}
@@ -40,17 +39,13 @@ func (n *Node) turnOnce(ctx context.Context, state identity.State) (Registration
 	defer s.registering.Unlock()
 	found, err := s.askListed(ctx)
 	if err != nil {
-		return empty, err
+		return noRegistration(), err
 	}
 	statement, err := s.signTurned(ctx, found.Nodes[0].Record, state)
 	if err != nil {
-		return empty, err
+		return noRegistration(), err
 	}
-	accepted, errs, err := s.client.PublishAll(ctx, statement)
-	out := newSummary(statement).with(accepted, errs)
-	if len(accepted) > 0 {
-		err = nil
-	}
+	out, _, err := s.publish(ctx, statement)
 	return out, err
 }
 

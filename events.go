@@ -88,26 +88,29 @@ func (n *Node) FollowEvents(ctx context.Context, f EventFilter, each func(Event)
 	}
 	r := newEventReader(s, f)
 	events, err := r.first(ctx)
-	for failures := 0; ; {
-		if err != nil && ctx.Err() != nil {
-			return nil //nolint:nilerr // it ended because it was told to
-		}
-		if failures = failures + 1; err == nil {
-			failures = 0
-		}
+	if err != nil && ctx.Err() == nil {
+		return err // where it would go on is not known
+	}
+	for failures := 0; ctx.Err() == nil; {
 		for _, e := range events {
 			if err := each(newEvent(e)); err != nil {
 				return err
 			}
 		}
-		if err != nil && (r.registry.IsZero() || !isPassing(err)) {
-			return err
-		}
 		if !r.pause(ctx, failures, err) {
 			return nil
 		}
 		events, err = r.next(ctx, discovery.MaxWait)
+		switch {
+		case err == nil:
+			failures = 0
+		case ctx.Err() == nil && !isPassing(err):
+			return err
+		default:
+			failures++
+		}
 	}
+	return nil
 }
 
 func newEvent(e discovery.Event) Event {

@@ -25,7 +25,7 @@ var (
 	// ErrRemoved says that an operator removed the node. It stays out until it
 	// is started again.
 	ErrRemoved = errors.New("removed-by-operator")
-	// ErrNotRegistered says that there is no registration to end.
+	// ErrNotRegistered says that nothing is registered that could end or drain.
 	ErrNotRegistered = errors.New("not registered")
 	// ErrTooManyEvents says that there are more events than are kept in memory:
 	// a later moment, a service or a node would be fewer, [Node.FollowEvents]

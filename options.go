@@ -21,8 +21,8 @@ const (
 // Options say who a node is and what it offers. The zero value is a node with
 // the default identity that only discovers.
 type Options struct {
-	// NodeType is "service" (default), "registry" or "client"; it must fit the
-	// identity.
+	// NodeType is "service" (default), "registry", "client" or "operator"; it
+	// must fit the identity.
 	NodeType string
 	// Metadata is published with the node: at most 32 pairs, 4,096 bytes.
 	// "name", when given, is the service and must equal the identity's.
@@ -134,7 +134,7 @@ func (o Options) checkIdentity(id identity.NodeID) error {
 	switch kind {
 	case "", "service", "registry", "client", "operator":
 	default:
-		return badOption("%q is not a node type: service, registry or client", o.NodeType)
+		return badOption("%q is not a node type: service, registry, client or operator", o.NodeType)
 	}
 	if kind != "" && kind != id.Type().String() {
 		return badOption("the identity %s is a %s, not a %s", id, id.Type(), kind)

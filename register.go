@@ -56,7 +56,7 @@ func (n *Node) RegisterWithNetwork(ctx context.Context) error {
 func (n *Node) RegisterOnce(ctx context.Context) (Registration, error) {
 	r, err := n.register(ctx, true)
 	if r == nil {
-		return Registration{Accepted: []Acceptance{}, Errors: []RegistryProblem{}}, err
+		return noRegistration(), err
 	}
 	result := r.summary()
 	if r.once {
@@ -215,26 +215,36 @@ func (r *registration) summary() Registration {
 	return out
 }
 
+// noRegistration is what is said when nothing was signed.
+func noRegistration() Registration {
+	return Registration{Accepted: []Acceptance{}, Errors: []RegistryProblem{}}
+}
+
 func newSummary(s *identity.Statement) Registration {
-	out := Registration{
-		ID: s.Node(), RID: s.RID(), Epoch: s.Epoch(), Sequence: s.Sequence(), ExpiresAt: time.Unix(s.ExpiresAt(), 0).UTC(),
-		Accepted: []Acceptance{}, Errors: []RegistryProblem{},
-	}
+	out := noRegistration()
+	out.ID, out.RID, out.Epoch, out.Sequence = s.Node(), s.RID(), s.Epoch(), s.Sequence()
+	out.ExpiresAt = time.Unix(s.ExpiresAt(), 0).UTC()
 	if record, ok := s.Record(); ok {
 		out.State = record.State
 	}
 	return out
 }
 
-// with adds how the registries took the statement.
-func (r Registration) with(accepted []*discovery.Accepted, errs []*discovery.RegistryError) Registration {
+// publish brings a statement to all registries, and tells how they took it. It
+// succeeds if one accepted.
+func (s *session) publish(ctx context.Context, statement *identity.Statement) (Registration, []*discovery.RegistryError, error) {
+	accepted, errs, err := s.client.PublishAll(ctx, statement)
+	out := newSummary(statement)
 	for _, a := range accepted {
-		r.Accepted = append(r.Accepted, Acceptance{a.URL, a.Registry, a.Head.Version})
+		out.Accepted = append(out.Accepted, Acceptance{a.URL, a.Registry, a.Head.Version})
 	}
 	for _, e := range errs {
-		r.Errors = append(r.Errors, problem(e.URL, e.Err))
+		out.Errors = append(out.Errors, problem(e.URL, e.Err))
 	}
-	return r
+	if len(accepted) > 0 {
+		err = nil
+	}
+	return out, errs, err
 }
 
 func problem(url string, err error) RegistryProblem {
@@ -257,10 +267,9 @@ func codeOf(err error) identity.Code {
 // program ends what another one has registered; [Node.Close] does it for what
 // this one has. Nothing registered is [ErrNotRegistered].
 func (n *Node) Deregister(ctx context.Context) (Registration, error) {
-	empty := Registration{Accepted: []Acceptance{}, Errors: []RegistryProblem{}}
 	s, err := n.ready(ctx)
 	if err != nil {
-		return empty, err
+		return noRegistration(), err
 	}
 	s.registering.Lock()
 	defer s.registering.Unlock()
@@ -271,11 +280,11 @@ func (n *Node) Deregister(ctx context.Context) (Registration, error) {
 	now := s.opts.Now().Unix()
 	place, _, err := loadState(s.source.Folder(), now)
 	if err != nil {
-		return empty, err
+		return noRegistration(), err
 	}
 	if !place.Registered {
 		if place, err = s.askState(ctx); err != nil {
-			return empty, err
+			return noRegistration(), err
 		}
 	}
 	return s.deregister(ctx, place)
@@ -298,13 +307,12 @@ func (s *session) deregister(ctx context.Context, place nodeState) (Registration
 	iat := max(s.opts.Now().Unix(), place.IAT)
 	statement, err := identity.SignTombstone(identity.NewTombstone(i.ID(), i.Bundle.NID(), place.Epoch, place.Sequence, iat), i.Credential, i.Bundle)
 	if err != nil {
-		return Registration{Accepted: []Acceptance{}, Errors: []RegistryProblem{}}, fmt.Errorf("signing the tombstone: %w", err)
+		return noRegistration(), fmt.Errorf("signing the tombstone: %w", err)
 	}
 	next := nodeState{Epoch: place.Epoch, Sequence: place.Sequence + 1, IAT: iat, Registered: true}
 	s.savePlace(ctx, next)
-	accepted, errs, err := s.client.PublishAll(ctx, statement)
-	out := newSummary(statement).with(accepted, errs)
-	if len(accepted) == 0 {
+	out, _, err := s.publish(ctx, statement)
+	if err != nil {
 		return out, err
 	}
 	next.Registered = false

@@ -82,8 +82,7 @@ func (r *registration) signNew(epoch int64) error {
 	return r.sign(epoch, 1+int64(now.Nanosecond()/1000), nil)
 }
 
-// signNext signs the record anew in its epoch, after the place of a statement
-// of ours or of another's (nil: of ours). r.mu is held by callers of sign only.
+// signNext signs the record anew in its epoch.
 func (r *registration) signNext() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -19,22 +19,21 @@ const removeTries = 3
 // node that runs hears of it, see [ErrRemoved], and stays out until it is started
 // again: to keep it out, revoke it.
 func (n *Node) Remove(ctx context.Context, service, node string) (Registration, error) {
-	empty := Registration{Accepted: []Acceptance{}, Errors: []RegistryProblem{}}
 	s, err := n.ready(ctx)
 	if err != nil {
-		return empty, err
+		return noRegistration(), err
 	}
 	me := s.source.Identity().ID()
 	if me.Type() != identity.OperatorNode {
-		return empty, identity.Refuse(identity.Denied, "%s is a %s, and only operators remove nodes", me, me.Type())
+		return noRegistration(), identity.Refuse(identity.Denied, "%s is a %s, and only operators remove nodes", me, me.Type())
 	}
-	id, err := identity.NewNodeID(me.TrustDomain(), identity.FoldName(service), identity.FoldName(node))
+	id, err := s.nodeID(service, node)
 	if err != nil {
-		return empty, err
+		return noRegistration(), err
 	}
 	place, err := s.placeOf(ctx, id)
 	if err != nil {
-		return empty, err
+		return noRegistration(), err
 	}
 	for try := 1; ; try++ {
 		out, errs, err := s.remove(ctx, id, place)
@@ -50,11 +49,8 @@ func (n *Node) Remove(ctx context.Context, service, node string) (Registration, 
 // record that must not be used.
 func (s *session) placeOf(ctx context.Context, id identity.NodeID) (nodeState, error) {
 	found, err := s.client.Node(ctx, id)
-	if isAbsent(err) {
-		return nodeState{}, fmt.Errorf("%s: %w (%w)", id, ErrNotFound, err)
-	}
 	if err != nil {
-		return nodeState{}, err
+		return nodeState{}, absent(id, err)
 	}
 	var place nodeState
 	for _, n := range found.Nodes {
@@ -77,13 +73,9 @@ func (s *session) remove(ctx context.Context, id identity.NodeID, place nodeStat
 	tombstone := identity.NewTombstone(id, i.Bundle.NID(), place.Epoch, identity.MaxSequence, iat)
 	statement, err := identity.SignTombstone(tombstone, i.Credential, i.Bundle)
 	if err != nil {
-		return Registration{Accepted: []Acceptance{}, Errors: []RegistryProblem{}}, nil, fmt.Errorf("signing the tombstone: %w", err)
+		return noRegistration(), nil, fmt.Errorf("signing the tombstone: %w", err)
 	}
-	accepted, errs, err := s.client.PublishAll(ctx, statement)
-	if len(accepted) > 0 {
-		err = nil
-	}
-	return newSummary(statement).with(accepted, errs), errs, err
+	return s.publish(ctx, statement)
 }
 
 // afterRefusals returns the latest place that registries know of the node

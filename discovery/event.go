@@ -2,16 +2,16 @@ package discovery
 
 import (
 	"strings"
-	"unicode/utf8"
 
 	"github.com/neurons-me/netget/identity"
 )
 
 // Limits of events (docs/protocol.md section 6, "Events").
 const (
-	MaxEvents        = 1000 // of one page
-	maxReasonBytes   = 64
-	maxEvidenceBytes = 512
+	MaxEvents      = 1000 // of one page
+	MaxEvidence    = 512  // bytes
+	maxReasonBytes = 64
+	lastSecond     = 253_402_300_799 // of the year 9999, the last that RFC 3339 can name
 )
 
 // An Event says how a registry's view of a node has changed, and why; or,
@@ -84,10 +84,10 @@ func parseEvents(doc []byte, after int64) (*EventsPage, error) {
 	}
 	last := after
 	for _, e := range page.Events {
-		if e.ID <= last || e.Time < 0 {
-			return nil, identity.Refuse(identity.Malformed, "the event %d after %d", e.ID, last)
+		if e.ID <= last || e.Time < 0 || e.Time > lastSecond {
+			return nil, identity.Refuse(identity.Malformed, "the event %d after %d, at %d", e.ID, last, e.Time)
 		}
-		if !isReason(e.Reason) || len(e.Evidence) > maxEvidenceBytes || !utf8.ValidString(e.Evidence) {
+		if !isReason(e.Reason) || len(e.Evidence) > MaxEvidence {
 			return nil, identity.Refuse(identity.Malformed, "the reason or evidence of the event %d", e.ID)
 		}
 		last = e.ID

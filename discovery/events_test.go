@@ -80,6 +80,7 @@ func TestEventsThatNoRegistrySendsAreRefused(t *testing.T) {
 		"ids that fall":              {event(`"events":[ => "events":[{"id":6,"time":1,"node":"","from":"","to":"","reason":"brake-on","evidence":"","disputed":false},`), identity.Malformed},
 		"a next below the last":      {event(`"next":5 => "next":4`), identity.Malformed},
 		"a negative time":            {event(`"time":1 => "time":-1`), identity.Malformed},
+		"a time after all calendars": {event(`"time":1 => "time":253402300800`), identity.Malformed},
 		"no identity":                {event(`"node":"" => "node":"db-1"`), identity.Malformed},
 		"a status that is none":      {event(`"to":"" => "to":"sideways"`), identity.Malformed},
 		"a reason that is no word":   {event(`brake-on => brake on`), identity.Malformed},

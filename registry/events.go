@@ -12,9 +12,6 @@ import (
 	"github.com/neurons-me/netget/registry/catalog"
 )
 
-// maxWait is for how long a question may wait for its answer.
-const maxWait = 30 * time.Second
-
 // getEvents tells what happened to nodes: an operator all, a node its own.
 func (s *Server) getEvents(c *call) error {
 	q, err := eventQuery(c)
@@ -116,7 +113,7 @@ func waitOf(r *http.Request) time.Duration {
 			name, value, _ := strings.Cut(preference, "=")
 			seconds, err := strconv.ParseUint(strings.Trim(strings.TrimSpace(value), `"`), 10, 16)
 			if strings.EqualFold(strings.TrimSpace(name), "wait") && err == nil {
-				return min(time.Duration(seconds)*time.Second, maxWait)
+				return min(time.Duration(seconds)*time.Second, discovery.MaxWait)
 			}
 		}
 	}

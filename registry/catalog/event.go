@@ -23,9 +23,6 @@ const (
 // keptEvents is how many events of a node stay.
 const keptEvents = 50
 
-// maxEvidence bounds what an event says for people, in bytes.
-const maxEvidence = 512
-
 // eventsPerVersion is more than one version can have: one a change, and the
 // brake's.
 const eventsPerVersion = discovery.MaxChanges * 2
@@ -68,7 +65,7 @@ func clean(text string) string {
 		}
 		return r
 	}, text)
-	return text[:min(len(text), maxEvidence)]
+	return text[:min(len(text), discovery.MaxEvidence)]
 }
 
 // event returns the reason of a move's event; "" where nothing happened that

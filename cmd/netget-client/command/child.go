@@ -38,8 +38,7 @@ func passedOn() []os.Signal {
 
 // runCommand runs a command of the user's with our streams and our environment,
 // but for what is secret in it, and p passes signals on to it, each of them once,
-// until it ends. The code is its
-// exit code, or 128 and the signal that ended it.
+// until it ends. The code is its exit code, or 128 and the signal that ended it.
 //
 // At a terminal the command stays in our process group, where the keyboard's
 // signals reach both of us, and job control works. Anywhere else it gets a
@@ -56,11 +55,11 @@ func runCommand(ctx context.Context, process cli.Process, p *passing, path strin
 	}
 	p.pid, p.shared = cmd.Process.Pid, shared
 	done := make(chan struct{})
-	var passing sync.WaitGroup
-	passing.Go(func() { p.run(ctx, done) })
+	var handing sync.WaitGroup
+	handing.Go(func() { p.run(ctx, done) })
 	err = cmd.Wait()
 	close(done)
-	passing.Wait()
+	handing.Wait()
 	if _, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok {
 		return 0, err
 	}

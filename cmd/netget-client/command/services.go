@@ -59,8 +59,9 @@ func (c *commands) services() *cobra.Command {
 		Long: "Services lists all services of the network with the number of their records, active\n" +
 			"or not. The list is verified to be whole. It then asks for each service, and counts\n" +
 			"how its nodes are: up, suspect or down; disputed where heartbeats and probes\n" +
-			"contradict each other; draining where a node wishes no more users. SINCE is the\n" +
-			"last change, REASONS say why nodes are not up or not active.\n\n" +
+			"contradict each other, or nothing proves that what is called up lives; draining\n" +
+			"where a node wishes no more users. SINCE is the last change, REASONS say why\n" +
+			"nodes are not up or not active.\n\n" +
 			"Where a service gave no answer that can be verified its counts are ?, and the exit\n" +
 			"code is 5 or 6. Beyond 80 services it asks 16 a second; --brief does not ask.",
 		Example: "  netget-client services\n  netget-client services --brief\n  netget-client services -o name",

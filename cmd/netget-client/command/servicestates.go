@@ -101,7 +101,7 @@ func health(ctx context.Context, node *netget.Node, service string) (*serviceHea
 	return newServiceHealth(d), d.Errors, nil
 }
 
-// unanswered joins what kept services from an answer, each word once.
+// unanswered names services that have no answer, and what kept the first from it.
 func unanswered(services []serviceState, problems []error) error {
 	var names []string
 	var first error

@@ -32,7 +32,7 @@ func (c *commands) listen(ctx context.Context, dir string, node *netget.Node) (s
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		if err := server.Run(ctx, operations(node)); err != nil {
-			c.Logger().LogAttrs(ctx, slog.LevelWarn, "the node's socket", slog.Any("error", err))
+			c.Logger().LogAttrs(ctx, slog.LevelWarn, "'drain' and 'undrain' do not reach this node any more", slog.Any("error", err))
 		}
 	})
 	return func() {

@@ -25,7 +25,7 @@ func enrolled(t *testing.T, left time.Duration, edit func(*testca.Authority, *id
 		t.Fatal(err)
 	}
 	i.Credential = ca.IssueKey(i.ID(), key, func(c *x509.Certificate) {
-		c.NotBefore, c.NotAfter = time.Now().Add(-50*time.Second), time.Now().Add(left)
+		c.NotBefore, c.NotAfter = time.Now().Add(-50*time.Minute), time.Now().Add(left)
 	})
 	if edit != nil {
 		edit(ca, i)
@@ -48,7 +48,7 @@ func TestStatusTellsWhatIsWrong(t *testing.T) {
 		"a certificate that was revoked": {enrolled(t, time.Hour, func(ca *testca.Authority, i *identity.Identity) {
 			i.Bundle = ca.Bundle(ca.CRL(1, i.Credential.Leaf()))
 		}), cli.ExitDenied, `"state": "revoked"`, "is revoked"},
-		"a certificate past its half, and no registry": {enrolled(t, 10*time.Second, nil), cli.ExitUnavailable, `"state": "renewal-due"`, "no registry is known"},
+		"a certificate past its half, and no registry": {enrolled(t, 10*time.Minute, nil), cli.ExitUnavailable, `"state": "renewal-due"`, "no registry is known"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			exit, stdout, stderr := run(t, "status", "-o", "json", "--identity", c.dir)
