@@ -62,7 +62,10 @@ func (r *registration) awaitState(ctx context.Context, state identity.State) err
 	for {
 		news := r.awaitNews()
 		done, err := r.stateTaken(state)
-		if done {
+		switch {
+		case done && err != nil && r.ctx.Err() != nil:
+			return r.whyEnded()
+		case done:
 			return err
 		}
 		select {

@@ -51,7 +51,7 @@ func NewHealth(s Signs, before Status, now time.Duration) Health {
 // Resign goes on with another record of the node. fresh says that the node
 // itself wants another endpoint to be probed, or in another way: what was found
 // before is void.
-func (h *Health) Resign(r Rules, s Signs, fresh bool, now time.Duration) (Reason, bool) {
+func (h *Health) Resign(r Rules, s Signs, fresh bool, now time.Duration) (changed bool) {
 	h.interval, h.proof = s.Interval, s.Proof
 	switch {
 	case !s.Probed:
@@ -85,14 +85,14 @@ func (h *Health) Falling() bool {
 }
 
 // Beat takes a heartbeat that came at now.
-func (h *Health) Beat(r Rules, now time.Duration) (Reason, bool) {
+func (h *Health) Beat(r Rules, now time.Duration) (changed bool) {
 	h.last = now
 	h.beats.succeed(h.need(r))
 	return h.settle(r, now)
 }
 
 // Pass lets time go on to now.
-func (h *Health) Pass(r Rules, now time.Duration) (Reason, bool) {
+func (h *Health) Pass(r Rules, now time.Duration) (changed bool) {
 	switch silent := now - h.last; {
 	case h.interval == 0:
 	case silent >= h.downAfter(r):
@@ -118,7 +118,7 @@ func (h *Health) Next(r Rules) (at time.Duration, ok bool) {
 
 // Probe takes the result of a probe that ended at now; failure is "" for a good
 // one.
-func (h *Health) Probe(r Rules, failure string, now time.Duration) (Reason, bool) {
+func (h *Health) Probe(r Rules, failure string, now time.Duration) (changed bool) {
 	h.failure = failure
 	switch {
 	case failure == "" && h.unproven:
@@ -135,7 +135,7 @@ func (h *Health) Probe(r Rules, failure string, now time.Duration) (Reason, bool
 
 // Refuse notes that the node cannot be probed, and why: no verdict. What probes
 // said before is forgotten, but where they prove the node's identity.
-func (h *Health) Refuse(r Rules, why string, now time.Duration) (Reason, bool) {
+func (h *Health) Refuse(r Rules, why string, now time.Duration) (changed bool) {
 	h.failure = why
 	if !h.proof {
 		h.probes = side{status: Up}
@@ -178,14 +178,13 @@ func (s *side) fail(at Status) {
 	s.status = max(s.status, at)
 }
 
-// settle draws the conclusion, and reports whether the node's status has
-// changed, and why.
-func (h *Health) settle(r Rules, now time.Duration) (why Reason, changed bool) {
+// settle draws the conclusion, and reports whether the node's status has changed.
+func (h *Health) settle(r Rules, now time.Duration) (changed bool) {
 	before := h.status
 	h.status = max(h.beats.status, h.probes.status)
 	switch {
 	case before == h.status:
-		return "", false
+		return false
 	case h.status == Up:
 		h.upSince = now
 	case before == Up:
@@ -194,11 +193,11 @@ func (h *Health) settle(r Rules, now time.Duration) (why Reason, changed bool) {
 		}
 		h.turns = min(h.turns+1, mostTurns)
 	}
-	return h.reason(), true
+	return true
 }
 
-// reason is why the node is what it is.
-func (h *Health) reason() Reason {
+// Reason is why the node is what it is.
+func (h *Health) Reason() Reason {
 	switch {
 	case h.status == Up:
 		return Recovered
@@ -218,6 +217,8 @@ func (h *Health) Evidence(now time.Duration) string {
 	switch {
 	case h.unproven && h.failure == "":
 		return "no probe has succeeded yet"
+	case h.unproven && h.probes.bad == 0: // policy forbids it
+		return h.failure
 	case h.probes.status != Up && h.failure != "" && h.probes.status >= h.beats.status:
 		return fmt.Sprintf("probes failed: %d, the last with: %s", h.probes.bad, h.failure)
 	case h.beats.status != Up:

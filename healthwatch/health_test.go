@@ -127,19 +127,18 @@ func (s *script) setRules(words []string) {
 }
 
 func (s *script) do(at time.Duration, what, rest string) string {
-	var why healthwatch.Reason
 	var changed bool
 	switch what {
 	case "beat":
-		why, changed = s.health.Beat(s.rules, at)
+		changed = s.health.Beat(s.rules, at)
 	case "pass":
-		why, changed = s.health.Pass(s.rules, at)
+		changed = s.health.Pass(s.rules, at)
 	case "good":
-		why, changed = s.health.Probe(s.rules, "", at)
+		changed = s.health.Probe(s.rules, "", at)
 	case "bad":
-		why, changed = s.health.Probe(s.rules, rest, at)
+		changed = s.health.Probe(s.rules, rest, at)
 	case "refused":
-		why, changed = s.health.Refuse(s.rules, rest, at)
+		changed = s.health.Refuse(s.rules, rest, at)
 	case "excuse":
 		s.health.Excuse(at)
 	default:
@@ -148,7 +147,7 @@ func (s *script) do(at time.Duration, what, rest string) string {
 	if !changed {
 		return ""
 	}
-	out := fmt.Sprintf("  -> %s %s (%s)", s.health.Status(), why, s.health.Evidence(at))
+	out := fmt.Sprintf("  -> %s %s (%s)", s.health.Status(), s.health.Reason(), s.health.Evidence(at))
 	if s.health.Disputed() {
 		out += " disputed"
 	}

@@ -3,7 +3,8 @@ package healthwatch
 import "github.com/neurons-me/netget/identity"
 
 // Why returns why a node is not up, and whether its heartbeats and its probes
-// contradict each other; "" where nothing is known of it.
+// contradict each other; "" where nothing is known of it, or it is up but for the
+// version that will say so.
 func (w *Watch) Why(id identity.NodeID) (why Reason, disputed bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -11,5 +12,8 @@ func (w *Watch) Why(id identity.NodeID) (why Reason, disputed bool) {
 	if n == nil {
 		return "", false
 	}
-	return n.why, n.health.Disputed()
+	if why = n.why; why == Recovered {
+		why = ""
+	}
+	return why, n.health.Disputed()
 }

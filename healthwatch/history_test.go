@@ -135,30 +135,70 @@ func (h *history) wantAll(want healthwatch.Status) {
 	}
 }
 
-// All methods are called from many goroutines; the race detector looks on.
+// All methods are called from many goroutines; the race detector looks on. No call
+// is lost, and in the end all is as if they had come one after another: every node
+// is up by its last record.
 func TestWatchIsSafeForConcurrentUse(t *testing.T) {
+	const users, nodes, turns, forgets, last, atOnce = 8, 4, 300, 15, 5, 3
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, healthwatch.Config{Probe: newProber().probe, Probes: 4})
-		var users sync.WaitGroup
-		for i := range 8 {
-			l := probed(t, fmt.Sprintf("db-%d", i%4), identity.CheckMTLS, 2)
-			users.Go(func() {
-				for turn := range 300 {
+		p := newProber()
+		p.lasts = 250 * time.Millisecond // while the watch looks again
+		w := newWorld(t, healthwatch.Config{Probe: p.probe, Probes: atOnce})
+		var using sync.WaitGroup
+		for i := range users {
+			l := probed(t, fmt.Sprintf("db-%d", i%nodes), identity.CheckMTLS, 2)
+			using.Go(func() {
+				for turn := range turns {
 					time.Sleep(10 * time.Millisecond)
-					l.Epoch = int64(turn / 50)
+					l.Epoch = int64(turn * (last + 1) / turns)
 					w.watch.Put(l)
 					w.watch.Beat(l.Node, home)
 					w.watch.Notes(l.Node)
 					w.watch.Stats()
-					if turn%20 == 0 {
+					if turn%(turns/forgets) == 0 {
 						w.watch.Forget(l.Node)
 					}
 				}
 			})
 		}
-		users.Wait()
-		if got := w.watch.Stats(); got.Beats == 0 || got.Succeeded == 0 {
-			t.Errorf("stats %+v", got)
+		using.Wait()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		got := w.watch.Stats()
+		if got.Nodes != [4]int64{healthwatch.Up: nodes} || got.Disputed+got.Held != 0 || got.Probing > atOnce || got.Probing+got.Queued > nodes {
+			t.Errorf("in the end the stats are %+v, want %d nodes that are up", got, nodes)
 		}
+		if most, least := int64(users*turns), int64(users*(turns-forgets)); got.Beats > most || got.Beats < least {
+			t.Errorf("%d heartbeats of %d were counted, of which at most %d met a node that was forgotten", got.Beats, most, most-least)
+		}
+		if probes := int64(len(p.moments())); got.Failed+got.Refused+got.Panics != 0 || got.Succeeded > probes || got.Succeeded < nodes || p.most != atOnce {
+			t.Errorf("of %d probes, %d at once: %+v", probes, p.most, got)
+		}
+		w.wantConcurrentChanges(nodes, last, got.Changes)
 	})
+}
+
+// wantConcurrentChanges requires that every change that was counted was proposed,
+// and the last of each node says that it is up in its last epoch.
+func (w *world) wantConcurrentChanges(nodes int, epoch int64, counted [4]int64) {
+	w.t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var proposed [4]int64
+	final := map[identity.NodeID]healthwatch.Change{}
+	for _, c := range w.changes {
+		proposed[c.Status]++
+		final[c.Node] = c
+	}
+	if proposed != counted {
+		w.t.Errorf("changes by status: %v were proposed, %v counted", proposed, counted)
+	}
+	if len(final) != nodes {
+		w.t.Errorf("changes of %d nodes, want %d", len(final), nodes)
+	}
+	for id, c := range final {
+		if c.Status != healthwatch.Up || c.Epoch != epoch || c.Reason != healthwatch.Recovered {
+			w.t.Errorf("of %s was proposed last: %+v, want up in epoch %d", id.Label(), c, epoch)
+		}
+	}
 }

@@ -85,7 +85,7 @@ func (w *Watch) count(n *node, failing bool) {
 
 // look judges a node as of now. The caller holds mu.
 func (w *Watch) look(n *node, now time.Duration) {
-	_, changed := n.health.Pass(w.cfg.Rules, now)
+	changed := n.health.Pass(w.cfg.Rules, now)
 	w.take(n, now, changed)
 	if n.probed && !n.asked && n.probeAt <= now {
 		n.asked = true

@@ -110,7 +110,7 @@ func (w *Watch) weigh(n *node, now time.Duration, p attempt, err error) (changed
 	case forbidden:
 		w.stats.Refused++
 		n.note = noteOf(refused)
-		_, changed = n.health.Refuse(w.cfg.Rules, n.note, now)
+		changed = n.health.Refuse(w.cfg.Rules, n.note, now)
 	case own:
 		w.stats.OwnFaults++
 		n.tries = min(n.tries, ownDoubling)
@@ -121,14 +121,17 @@ func (w *Watch) weigh(n *node, now time.Duration, p attempt, err error) (changed
 	case err != nil:
 		w.stats.Failed++
 		n.note = ""
-		_, changed = n.health.Probe(w.cfg.Rules, err.Error(), now)
+		if n.health.unproven {
+			n.note = "not up before a probe succeeds: " + err.Error()
+		}
+		changed = n.health.Probe(w.cfg.Rules, err.Error(), now)
 	default:
 		w.stats.Succeeded++
 		n.note = ""
 		if w.isHeld(n) {
 			n.health.Spare()
 		}
-		_, changed = n.health.Probe(w.cfg.Rules, "", now)
+		changed = n.health.Probe(w.cfg.Rules, "", now)
 	}
 	return changed
 }

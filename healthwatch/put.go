@@ -44,7 +44,7 @@ func (w *Watch) adopt(n *node, l Listing, now time.Duration) (changed bool) {
 		n.target.From = l.From
 	}
 	signs := w.signs(l)
-	_, changed = n.health.Resign(w.cfg.Rules, signs, fresh && !l.Loaded, now)
+	changed = n.health.Resign(w.cfg.Rules, signs, fresh && !l.Loaded, now)
 	n.rid, n.shown, n.probed = l.RID, l.Status, signs.Probed
 	if !fresh {
 		return changed
@@ -56,6 +56,7 @@ func (w *Watch) adopt(n *node, l Listing, now time.Duration) (changed bool) {
 	if n.probed && n.target.From.IsValid() && w.cfg.Forbids != nil {
 		if why := w.cfg.Forbids(n.target); why != nil {
 			n.note = noteOf(why)
+			changed = n.health.Refuse(w.cfg.Rules, n.note, now) || changed
 		}
 	}
 	return changed

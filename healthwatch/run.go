@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Run judges, probes and proposes until ctx ends. It runs once.
+// Run judges, probes and proposes until ctx ends. It may run again after that, not
+// twice at a time.
 func (w *Watch) Run(ctx context.Context) {
 	w.begin()
 	var probes sync.WaitGroup
@@ -140,7 +141,7 @@ func (w *Watch) propose(n *node, now time.Duration) Change {
 
 // change is what the node's status should become.
 func (n *node) change(now time.Duration) Change {
-	n.why = n.health.reason()
+	n.why = n.health.Reason()
 	return Change{
 		Node: n.id, Epoch: n.epoch, RID: n.rid, Status: n.health.Status(), Reason: n.why,
 		Evidence: n.health.Evidence(now), Disputed: n.health.Disputed(),
@@ -155,7 +156,7 @@ func (w *Watch) now() time.Duration {
 	if lost < away {
 		return now
 	}
-	w.absences++
+	w.stats.Absences++
 	w.away += lost
 	w.excuse(now)
 	return now

@@ -49,12 +49,18 @@ func (l *Lateness) add(late time.Duration) {
 	}
 }
 
+// Panics returns how many bugs probes have met.
+func (w *Watch) Panics() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.stats.Panics
+}
+
 // Stats returns the numbers of now.
 func (w *Watch) Stats() Stats {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s := w.stats
-	s.Absences = w.absences
 	for _, n := range w.nodes {
 		status := n.health.Status()
 		if w.isHeld(n) {

@@ -77,19 +77,18 @@ type Watch struct {
 	cfg  Config
 	seed maphash.Seed // of what is spread over time
 
-	mu       sync.Mutex
-	clock    clock                     // guarded by mu
-	nodes    map[identity.NodeID]*node // guarded by mu
-	agenda   agenda                    // guarded by mu
-	turned   map[*node]struct{}        // whose status is not as listed; guarded by mu
-	held     map[*node]struct{}        // the same, held back by the brake; guarded by mu
-	failing  int                       // nodes that count for the brake; guarded by mu
-	brake    brake                     // guarded by mu
-	queue    []*node                   // that wait for a probe; guarded by mu
-	probes   int                       // under way; guarded by mu
-	absences int64                     // of this process so far; guarded by mu
-	away     time.Duration             // of these, what nobody was told yet; guarded by mu
-	stats    Stats                     // what only grows; guarded by mu
+	mu      sync.Mutex
+	clock   clock                     // guarded by mu
+	nodes   map[identity.NodeID]*node // guarded by mu
+	agenda  agenda                    // guarded by mu
+	turned  map[*node]struct{}        // whose status is not as listed; guarded by mu
+	held    map[*node]struct{}        // the same, held back by the brake; guarded by mu
+	failing int                       // nodes that count for the brake; guarded by mu
+	brake   brake                     // guarded by mu
+	queue   []*node                   // that wait for a probe; guarded by mu
+	probes  int                       // under way; guarded by mu
+	away    time.Duration             // for how long this process was, and nobody was told yet; guarded by mu
+	stats   Stats                     // what only grows; guarded by mu
 }
 
 // New checks the configuration and returns a watch of no node.
@@ -158,7 +157,7 @@ func (w *Watch) Beat(id identity.NodeID, from netip.Addr) {
 	if w.isHeld(n) {
 		n.health.Spare()
 	}
-	_, changed := n.health.Beat(w.cfg.Rules, now)
+	changed := n.health.Beat(w.cfg.Rules, now)
 	w.take(n, now, changed)
 	w.plan(n)
 }

@@ -153,7 +153,7 @@ func (st *state) Collect(out chan<- prometheus.Metric) {
 		gauge(st.certificate, float64(i.Signing.Leaf().NotAfter.Unix()), name, "signing")
 		stats := n.catalog.Stats()
 		inCommitter, inWriter = inCommitter+stats.CommitterPanics, inWriter+stats.WriterPanics
-		inProber += n.catalog.Health().Panics
+		inProber += stats.ProberPanics
 		gauge(st.version, float64(stats.Version), name)
 		gauge(st.services, float64(stats.Services), name)
 		gauge(st.records, float64(stats.Records), name)

@@ -75,3 +75,21 @@ func TestDeadlineOfTheCallerIsNotTheNodes(t *testing.T) {
 	wantOwnFault(t, lab.prober.WithDial(failing(os.ErrDeadlineExceeded)).Probe(ctx, target), "the probe was given up")
 	wantProbe(t, lab.prober.WithDial(failing(os.ErrDeadlineExceeded)).Probe(t.Context(), target), "no answer within 2s")
 }
+
+// What follows from an address alone is known before any probe; of a name nothing is.
+func TestForbidsSaysWhatIsKnownWithoutALookUp(t *testing.T) {
+	lab := newProbeLab(t)
+	lab.prober.Policy, lab.prober.Resolver = machine(probe.Policy{}), &names{err: errors.New("nobody is asked")}
+	target := lab.target(identity.CheckTCP, netip.MustParseAddrPort("192.0.2.7:5432"))
+	if refused := lab.prober.Forbids(target); refused != nil {
+		t.Errorf("where the node connects from: %v", refused)
+	}
+	target.Endpoint.Address = "169.254.169.254"
+	if refused := lab.prober.Forbids(target); refused == nil || refused.Reason != "169.254.169.254 is link-local" {
+		t.Errorf("the metadata address: %v", refused)
+	}
+	target.Endpoint.Address = "db-1.example"
+	if refused := lab.prober.Forbids(target); refused != nil {
+		t.Errorf("a name: %v", refused)
+	}
+}

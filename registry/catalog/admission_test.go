@@ -154,7 +154,7 @@ func refusals() []refusal {
 		{"a certificate that is revoked", identity.Revoked, func(s scene) (string, *node) {
 			token, n := good(s)
 			s.w.revoke(s.t, 1, n.cert)
-			synctest.Wait()
+			settled()
 			return token, n
 		}},
 		{"a certificate that has ended", identity.BadCert, func(s scene) (string, *node) {

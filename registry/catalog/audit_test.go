@@ -53,11 +53,11 @@ func TestEveryChangeOfANodeIsOneAuditEntry(t *testing.T) {
 		operator.put(t, removal)
 		r := revoked.register(t)
 		w.revoke(t, 2, revoked.cert)
-		synctest.Wait()
+		settled()
 		short := over.record(t, func(r *identity.Record) { r.Exp = r.IAT + 60; r.Heartbeat.Count = 240 })
 		over.put(t, short)
 		time.Sleep(61 * time.Second)
-		synctest.Wait()
+		settled()
 
 		entry := func(event audit.Event, actor, node *node, s *identity.Statement, version int64) audit.Entry {
 			return audit.Entry{Event: event, Actor: actor.id().String(), Node: node.id().String(), RID: s.RID().String(), Version: version}

@@ -29,7 +29,7 @@ type unkept struct {
 }
 
 // cycle brings into versions all that waits: revocations, records that are over,
-// the statements given. An error ends the catalog.
+// changes of statuses, the statements given. An error ends the catalog.
 func (c *Catalog) cycle(ctx context.Context, entries []*entry) error {
 	c.carried = append(c.carried, entries...)
 	if err := c.settle(ctx); err != nil {
@@ -83,7 +83,7 @@ func (c *Catalog) next(ctx context.Context) (*builder, error) {
 			return b, nil
 		}
 	}
-	if len(c.unheard) > 0 { // what pressed is overtaken
+	if len(c.unheard) > 0 { // a version that was in doubt, or of which what pressed is overtaken
 		c.publish(ctx)
 	}
 	bundle := c.bundle()
@@ -215,45 +215,6 @@ func (c *Catalog) install(ctx context.Context, p *pending) {
 	c.stats.versions.Add(1)
 	c.unheard = append(c.unheard, p.moves...)
 	c.news.tell(p.batch.Events)
-}
-
-// publish signs the newest version, and tells those whose statements it carries.
-func (c *Catalog) publish(ctx context.Context) {
-	err := c.sign(ctx)
-	if err != nil {
-		err = identity.Refuse(identity.Unavailable, "signing the head: %w", err)
-	}
-	c.answerUnheard(err)
-}
-
-// refuseUnheard answers those whose statements are in a version that gets no head
-// yet. Posting them again is harmless.
-func (c *Catalog) refuseUnheard() {
-	c.answerUnheard(identity.Refuse(identity.Unavailable, "the store does not answer"))
-}
-
-func (c *Catalog) answerUnheard(err error) {
-	moves := c.unheard
-	c.unheard = nil
-	for _, m := range moves {
-		if err == nil { // until here the record before was shown, and beat
-			c.dropBeats(m)
-		}
-		switch {
-		case m.entry == nil:
-		case err != nil:
-			m.entry.answer(nil, err)
-		default:
-			m.entry.answer(c.outcome(m.next.state, m.next.applied, true), nil)
-		}
-	}
-}
-
-// dropBeats forgets the heartbeats of a record that is not listed any more.
-func (c *Catalog) dropBeats(m move) {
-	if m.old != nil && m.old.listed && (!m.next.listed || m.next.state.RID() != m.old.state.RID()) {
-		c.beats.drop(m.old.state.RID())
-	}
 }
 
 func (c *Catalog) outcome(s *identity.Statement, applied int64, created bool) *Outcome {

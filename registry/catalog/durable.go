@@ -95,9 +95,6 @@ func (c *Catalog) settle(ctx context.Context) error {
 	c.setDoubt(nil)
 	c.log.LogAttrs(ctx, slog.LevelInfo, "store is back", slog.Int64("version", p.batch.Version.Version))
 	c.install(ctx, p)
-	if len(c.pressing) == 0 {
-		c.publish(ctx)
-	}
 	return nil
 }
 

@@ -34,3 +34,10 @@ func CheckRoom(s *discovery.Service, bytes, more int64) error {
 	base := &state{services: directory{}.with(map[string]shelf{s.Name(): {s, bytes}})}
 	return newBuilder(base, 0, identity.Hash{}).checkRoom(s.Name(), 1, more)
 }
+
+// Waiting is how many wait for events.
+func (c *Catalog) Waiting() int {
+	c.news.mu.Lock()
+	defer c.news.mu.Unlock()
+	return len(c.news.waiting)
+}

@@ -124,7 +124,7 @@ func TestALesserRecordBehindARevokedOperatorBlocksNoEvidence(t *testing.T) {
 		op.put(t, op.removal(t, short))
 		time.Sleep(3 * time.Second) // what was hidden is over
 		w.revoke(t, 1, op.cert)
-		synctest.Wait()
+		settled()
 		evil.seq = 4
 		_, err := evil.submit(evil.record(t))
 		wantClass(t, err, identity.Superseded)
@@ -170,7 +170,7 @@ func TestTombstoneThatARevokedOperatorHidIsAppliedAgain(t *testing.T) {
 		n.put(t, gone)
 		op.put(t, op.removal(t, gone))
 		w.revoke(t, 1, op.cert)
-		synctest.Wait()
+		settled()
 		out := n.put(t, gone)
 		if !slices.ContainsFunc(w.changes(t, out.Applied), func(c discovery.Change) bool { return c.New == gone.RID() }) {
 			t.Errorf("version %d, which the receipt names, did not apply the tombstone", out.Applied)

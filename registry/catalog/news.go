@@ -43,7 +43,7 @@ func (n *news) forget(w *waiter) {
 func (n *news) tell(events []EventRow) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if len(n.waiting) == 0 {
+	if len(n.waiting) == 0 || len(events) == 0 {
 		return
 	}
 	nodes, services := map[identity.NodeID]bool{}, map[string]bool{}
@@ -52,7 +52,7 @@ func (n *news) tell(events []EventRow) {
 	}
 	for w := range n.waiting {
 		q := &w.query
-		if len(events) > 0 && (q.Node.IsZero() || nodes[q.Node]) && (q.Service == "" || services[q.Service]) {
+		if (q.Node.IsZero() || nodes[q.Node]) && (q.Service == "" || services[q.Service]) {
 			close(w.come)
 			delete(n.waiting, w)
 		}

@@ -35,7 +35,7 @@ func (c *Catalog) Open(ctx context.Context) error {
 		return err
 	}
 	if c.Snapshot() == nil {
-		return fmt.Errorf("writing or signing the first version: %w", identity.Refuse(identity.Unavailable, "see the log"))
+		return fmt.Errorf("completing or signing the newest version: %w", identity.Refuse(identity.Unavailable, "see the log"))
 	}
 	head := c.state.head
 	c.log.LogAttrs(ctx, slog.LevelInfo, "catalog loaded", slog.Int64("version", head.Version), slog.Int64("services", head.Services),

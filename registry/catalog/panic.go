@@ -53,13 +53,7 @@ func (c *Catalog) reportPanic(ctx context.Context, count *atomic.Int64, cause an
 // those in hand may have their answer already.
 func (c *Catalog) dismiss() {
 	stopped := identity.Refuse(identity.Unavailable, "the registry has stopped")
-	waiting := append(append(c.inHand, c.carried...), c.queue.close(stopped)...)
-	for _, m := range c.unheard {
-		if m.entry != nil {
-			waiting = append(waiting, m.entry)
-		}
-	}
-	for _, e := range waiting {
+	for _, e := range append(append(c.inHand, c.carried...), c.queue.close(stopped)...) {
 		select {
 		case e.done <- result{nil, stopped}:
 		default: // was answered

@@ -24,7 +24,7 @@ func TestRecordsLeaveWhenTheyAreOver(t *testing.T) {
 		m.put(t, renewed)
 		time.Sleep(30 * time.Second)
 		m.put(t, m.record(t, short)) // a renewal outlives the record it replaces
-		time.Sleep(30*time.Second - time.Millisecond)
+		time.Sleep(time.Until(time.Unix(s.ExpiresAt(), 0)) - time.Millisecond)
 		synctest.Wait()
 		if got := w.listed(t, "billing"); len(got) != 2 {
 			t.Errorf("just before the end: %v", got)
@@ -182,7 +182,7 @@ func TestRevokedRecordsLeave(t *testing.T) {
 		s := n.register(t)
 		before := w.catalog.Snapshot().Head()
 		w.revoke(t, 1, n.cert)
-		synctest.Wait()
+		settled()
 		head := w.catalog.Snapshot().Head()
 		if want, _ := w.src.Identity().Bundle.CRLHash(); head.CRLs != want || head.Version != before.Version+1 {
 			t.Errorf("got version %d under %s, want the next under %s", head.Version, head.CRLs, want)
@@ -194,7 +194,7 @@ func TestRevokedRecordsLeave(t *testing.T) {
 		_, err := n.submit(s)
 		wantClass(t, err, identity.Revoked)
 		w.revoke(t, 2, n.cert) // another list with the same content is a version too
-		synctest.Wait()
+		settled()
 		if got := w.changes(t, head.Version+1); len(got) != 0 {
 			t.Errorf("change list of new CRLs alone: %v", got)
 		}
@@ -219,7 +219,7 @@ func TestRevokedOperatorsRemoveNothing(t *testing.T) {
 		op.put(t, op.removal(t, unseen))
 		w.restart(t)
 		w.revoke(t, 1, op.cert)
-		synctest.Wait()
+		settled()
 		if diff := cmp.Diff([]string{"b-1"}, w.listed(t, "billing")); diff != "" {
 			t.Errorf("listed (-want +got):\n%s", diff)
 		}
@@ -248,14 +248,14 @@ func TestWhatTwoRevokedOperatorsHidCountsAgain(t *testing.T) {
 				w.restart(t)
 				if !together {
 					w.revoke(t, 1, second.cert)
-					synctest.Wait()
+					settled()
 					if got := w.listed(t, "billing"); len(got) != 0 {
 						t.Errorf("one of two operators is revoked: listed %v, want nothing", got)
 					}
 					w.restart(t)
 				}
 				w.revoke(t, 2, first.cert, second.cert)
-				synctest.Wait()
+				settled()
 				if diff := cmp.Diff([]string{"b-1"}, w.listed(t, "billing")); diff != "" {
 					t.Errorf("both are revoked: listed (-want +got):\n%s", diff)
 				}
@@ -283,7 +283,7 @@ func TestAThirdOperatorsRemovalOutlivesTwoRevoked(t *testing.T) {
 		}
 		w.restart(t)
 		w.revoke(t, 1, ops[1].cert, ops[2].cert)
-		synctest.Wait()
+		settled()
 		_, err := n.submit(n.record(t))
 		wantClass(t, err, identity.Superseded)
 		if got := w.listed(t, "billing"); len(got) != 0 {

@@ -33,7 +33,7 @@ func (c *Catalog) sign(ctx context.Context) error {
 	head.Exp = head.IAT + int64(discovery.HeadLife/time.Second)
 	token, err := head.Sign(id.Signing, now)
 	if err != nil {
-		c.log.LogAttrs(ctx, slog.LevelError, "head not signed", slog.Int64("version", c.state.head.Version), slog.String("reason", err.Error()))
+		c.log.LogAttrs(ctx, slog.LevelError, "head not signed", slog.Int64("version", head.Version), slog.String("reason", err.Error()))
 		return err
 	}
 	c.stats.heads.Add(1)

@@ -29,9 +29,9 @@ type Stats struct {
 	Heads         int64         // signed since the start
 	StoreErrors   int64         // calls that failed
 	CommitTime    time.Duration // spent in the store by all versions
-	// Bugs that were caught: of the committer, which ends with one, and of what
-	// writes heartbeats and prunes, which goes on.
-	CommitterPanics, WriterPanics int64
+	// Bugs that were caught: of the committer, which ends with one; of what writes
+	// heartbeats, prunes and watches the nodes' health, which goes on; of probes.
+	CommitterPanics, WriterPanics, ProberPanics int64
 
 	Version  int64 // the newest
 	Services int64
@@ -50,6 +50,9 @@ func (c *Catalog) Stats() Stats {
 		Beats: n.beats.Load(), BeatsRefused: n.beatsRefused.Load(), Versions: n.versions.Load(), Heads: n.heads.Load(),
 		StoreErrors: n.storeErrors.Load(), CommitTime: time.Duration(n.commitMicros.Load()) * time.Microsecond,
 		Doubt: n.doubt.Load(), CommitterPanics: n.committerPanics.Load(), WriterPanics: n.writerPanics.Load(),
+	}
+	if c.health != nil {
+		s.ProberPanics = c.health.Panics()
 	}
 	now := c.now()
 	if snapshot := c.Snapshot(); snapshot != nil {

@@ -115,6 +115,9 @@ func TestHeartbeatsOfWhatIsShownCountInAnOutage(t *testing.T) {
 		all.Go(func() { _, _ = x.submit(renewed) })
 		all.Go(func() { _, _ = y.bring(unproven) })
 		all.Wait()
+		if got := w.view(t, "mail", nil).Nodes[0]; !got.Live {
+			t.Error("its newest heartbeat is lost")
+		}
 		for range 12 {
 			time.Sleep(10 * time.Second)
 			if err := x.due(s, chain); err != nil {

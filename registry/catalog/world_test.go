@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -86,6 +87,14 @@ func (w *world) run(tb testing.TB) {
 		return <-done
 	})
 	tb.Cleanup(func() { _ = w.stop() })
+}
+
+// settled waits until the committer has done what there is to do. On one processor
+// it pauses after a version, so that statements gather; in a bubble somebody must
+// let that time pass.
+func settled() {
+	time.Sleep(10 * time.Millisecond)
+	synctest.Wait()
 }
 
 // restart ends the catalog in good order and opens another on the same store.

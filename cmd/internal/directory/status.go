@@ -51,9 +51,13 @@ func (s Status) Names() []string {
 func (s Status) Table() cli.Table {
 	t := cli.Table{Header: []string{"NETWORK", "REGISTRY", "VERSION", "SERVICES", "RECORDS", "UP", "SUSPECT", "DOWN", "HEAD SIGNED", "CERTIFICATE UNTIL", "PROBLEM"}}
 	for _, n := range s.Networks {
+		problem := n.Problem
+		if n.Brake && problem == "" {
+			problem = "the brake holds: too many nodes fail at once"
+		}
 		t.Rows = append(t.Rows, []string{
 			n.Network, n.ID.Label(), strconv.FormatInt(n.Version, 10), strconv.FormatInt(n.Services, 10), strconv.FormatInt(n.Records, 10),
-			strconv.FormatInt(n.Up, 10), strconv.FormatInt(n.Suspect, 10), strconv.FormatInt(n.Down, 10), n.HeadIAT.UTC().Format(time.RFC3339), n.NotAfter.UTC().Format(time.RFC3339), n.Problem,
+			strconv.FormatInt(n.Up, 10), strconv.FormatInt(n.Suspect, 10), strconv.FormatInt(n.Down, 10), n.HeadIAT.UTC().Format(time.RFC3339), n.NotAfter.UTC().Format(time.RFC3339), problem,
 		})
 	}
 	return t
@@ -78,9 +82,6 @@ func (s *Server) status(context.Context, struct{}) (Status, error) {
 		h := n.catalog.Health()
 		st.Up, st.Suspect, st.Down = h.Nodes[healthwatch.Up], h.Nodes[healthwatch.Suspect], h.Nodes[healthwatch.Down]
 		st.Disputed, st.Brake = h.Disputed, h.Braked
-		if h.Braked {
-			st.Problem = "the brake holds: too many nodes fail at once"
-		}
 		if err := n.catalog.Err(); err != nil {
 			st.Problem = err.Error()
 		}
