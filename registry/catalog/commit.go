@@ -83,7 +83,7 @@ func (c *Catalog) next(ctx context.Context) (*builder, error) {
 			return b, nil
 		}
 	}
-	if len(c.unheard) > 0 { // a version that was in doubt, or of which what pressed is overtaken
+	if c.shown != c.state { // a version that was in doubt, or of which what pressed is overtaken
 		c.publish(ctx)
 	}
 	bundle := c.bundle()

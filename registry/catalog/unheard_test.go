@@ -3,6 +3,7 @@ package catalog_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -31,6 +32,38 @@ func TestVersionInDoubtIsShownWhenTheStoreIsBack(t *testing.T) {
 		time.Sleep(1100 * time.Millisecond)
 		if got := w.status(t, n.id()); got != "up" {
 			t.Errorf("it is %s", got)
+		}
+	})
+}
+
+// A version may change the notice alone.
+func TestNoticeInDoubtIsShownWhenTheStoreIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watched(t)
+		statements := map[*node]*identity.Statement{}
+		for i := range 10 {
+			n := w.node(t, "billing", fmt.Sprintf("b-%d", i))
+			statements[n] = n.register(t)
+		}
+		time.Sleep(40 * time.Second) // silent: the brake takes hold
+		for !w.catalog.Stats().Doubt {
+			if w.catalog.Snapshot().Head().Notice == discovery.NoNotice {
+				t.Fatal("no version of the notice alone was in doubt")
+			}
+			for n, s := range statements {
+				if err := n.due(s, n.chain); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(5 * time.Second)
+			if w.catalog.Health().Nodes[healthwatch.Suspect] == 0 {
+				w.store.SetFault(failingFrom(1))
+			}
+		}
+		w.store.SetFault(nil)
+		time.Sleep(1100 * time.Millisecond)
+		if got := w.catalog.Snapshot().Head().Notice; got != discovery.NoNotice {
+			t.Errorf("the notice is %q", got)
 		}
 	})
 }
