@@ -61,6 +61,12 @@ func (s *session) signTurned(ctx context.Context, listed *identity.Record, state
 	if !place.Registered && place.after(listed.Epoch, listed.Sequence) == place {
 		return nil, ErrNotRegistered // it was deregistered; a registry has not heard of that yet
 	}
+	saved := place
+	if place.Epoch > listed.Epoch {
+		// A start that no registry heard of. An operator may have removed what is
+		// listed since: that holds for its epoch, and nothing of it was signed now.
+		place = nodeState{Epoch: listed.Epoch, Sequence: s.opts.Now().UnixMicro(), IAT: place.IAT}
+	}
 	place = place.after(listed.Epoch, listed.Sequence)
 	next := *listed
 	next.IAT = max(now, listed.IAT, place.IAT)
@@ -79,7 +85,8 @@ func (s *session) signTurned(ctx context.Context, listed *identity.Record, state
 	if err != nil {
 		return nil, fmt.Errorf("signing the record: %w", err)
 	}
-	s.savePlace(ctx, nodeState{Epoch: next.Epoch, Sequence: next.Sequence, IAT: next.IAT, Registered: true})
+	saved = saved.after(next.Epoch, next.Sequence)
+	s.savePlace(ctx, nodeState{Epoch: saved.Epoch, Sequence: saved.Sequence, IAT: next.IAT, Registered: true})
 	return statement, nil
 }
 

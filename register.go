@@ -283,9 +283,12 @@ func (n *Node) Deregister(ctx context.Context) (Registration, error) {
 		return noRegistration(), err
 	}
 	if !place.Registered {
-		if place, err = s.askState(ctx); err != nil {
+		listed, err := s.askState(ctx)
+		if err != nil {
 			return noRegistration(), err
 		}
+		place = place.after(listed.Epoch, listed.Sequence) // a tombstone may have been signed already
+		place.IAT = max(place.IAT, listed.IAT)
 	}
 	return s.deregister(ctx, place)
 }
@@ -309,15 +312,10 @@ func (s *session) deregister(ctx context.Context, place nodeState) (Registration
 	if err != nil {
 		return noRegistration(), fmt.Errorf("signing the tombstone: %w", err)
 	}
-	next := nodeState{Epoch: place.Epoch, Sequence: place.Sequence + 1, IAT: iat, Registered: true}
-	s.savePlace(ctx, next)
+	// From now on nothing brings the node back but a new start, whoever hears of this.
+	s.savePlace(ctx, nodeState{Epoch: place.Epoch, Sequence: place.Sequence + 1, IAT: iat})
 	out, _, err := s.publish(ctx, statement)
-	if err != nil {
-		return out, err
-	}
-	next.Registered = false
-	s.savePlace(ctx, next)
-	return out, nil
+	return out, err
 }
 
 // savePlace writes the place that was signed for. A folder that cannot be

@@ -17,6 +17,7 @@ type Health struct {
 	turns         int    // how often it left up lately
 	proof         bool   // probes prove the node's identity
 	unproven      bool   // no probe has succeeded, and one must: the first brings it up
+	recalled      bool   // what probes said is from before a start: the first good one is enough
 	failure       string // of the newest probe, "" if it succeeded
 }
 
@@ -39,7 +40,7 @@ type Signs struct {
 func NewHealth(s Signs, before Status, now time.Duration) Health {
 	h := Health{interval: s.Interval, status: before, last: now, upSince: now, beats: side{status: before}, probes: side{status: Up}}
 	if s.Probed {
-		h.probes.status = before
+		h.probes.status, h.recalled = before, before != Up
 	}
 	if before != Up {
 		h.turns = 1
@@ -55,11 +56,12 @@ func (h *Health) Resign(r Rules, s Signs, fresh bool, now time.Duration) (change
 	h.interval, h.proof = s.Interval, s.Proof
 	switch {
 	case !s.Probed:
-		h.probes, h.failure, h.unproven = side{status: Up}, "", false
-	case fresh && s.Proof:
-		h.probes, h.failure, h.unproven = side{status: Down}, "", true
+		h.probes, h.failure, h.unproven, h.recalled = side{status: Up}, "", false, false
 	case fresh:
-		h.probes, h.failure, h.unproven = side{status: Up}, "", false
+		h.probes, h.failure, h.unproven, h.recalled = side{status: Up}, "", s.Proof, false
+		if s.Proof {
+			h.probes.status = Down
+		}
 	}
 	return h.settle(r, now)
 }
@@ -77,6 +79,10 @@ func (h *Health) Disputed() bool {
 	probesFail, probesWork := h.probes.bad > 0 && h.probes.status != Up, h.probes.good > 0 && h.probes.status == Up
 	return h.beats.status == Up && probesFail || h.beats.status != Up && probesWork
 }
+
+// OwesProbe reports whether the node is judged by a probe that was not made yet:
+// by what is not proven, or is from before a start.
+func (h *Health) OwesProbe() bool { return h.unproven || h.recalled }
 
 // Falling reports whether the node is suspect with nothing good since: it goes
 // down if that goes on.
@@ -119,9 +125,10 @@ func (h *Health) Next(r Rules) (at time.Duration, ok bool) {
 // Probe takes the result of a probe that ended at now; failure is "" for a good
 // one.
 func (h *Health) Probe(r Rules, failure string, now time.Duration) (changed bool) {
-	h.failure = failure
+	first := h.OwesProbe()
+	h.failure, h.recalled = failure, false
 	switch {
-	case failure == "" && h.unproven:
+	case failure == "" && first:
 		h.unproven, h.probes = false, side{status: Up, good: 1}
 	case failure == "":
 		h.probes.succeed(h.need(r))
@@ -138,7 +145,7 @@ func (h *Health) Probe(r Rules, failure string, now time.Duration) (changed bool
 func (h *Health) Refuse(r Rules, why string, now time.Duration) (changed bool) {
 	h.failure = why
 	if !h.proof {
-		h.probes = side{status: Up}
+		h.probes, h.recalled = side{status: Up}, false
 	}
 	return h.settle(r, now)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/neurons-me/netget/identity"
 )
 
-// A node that has to prove itself is asked again soon: first after firstRetry, and
+// A node that owes a probe is asked again soon: first after firstRetry, and
 // then after twice as long each time, as far as that was the node's fault.
 const (
 	firstRetry  = time.Second
@@ -139,7 +139,7 @@ func (w *Watch) weigh(n *node, now time.Duration, p attempt, err error) (changed
 // untilProbe is how long the next probe of a node waits. The caller holds mu.
 func (w *Watch) untilProbe(n *node) time.Duration {
 	interval := probeInterval(n.target.Check)
-	if n.health.unproven {
+	if n.health.OwesProbe() {
 		interval = min(interval, firstRetry<<min(n.tries-1, 12))
 	}
 	return interval - interval/10 + w.spread(n.id, n.tries, interval/5)

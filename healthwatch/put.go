@@ -25,8 +25,10 @@ func (w *Watch) Put(l Listing) (c Change, ok bool) {
 	}
 	changed := w.adopt(n, l, now)
 	w.take(n, now, changed)
-	if n.health.unproven && n.shown != Down {
+	if n.health.unproven {
 		delete(w.held, n) // no brake keeps it active
+	}
+	if n.health.unproven && n.shown != Down {
 		c, ok = n.change(now), true
 		n.shown = 0 // until it is said again: who is told may be overtaken
 	}

@@ -37,17 +37,12 @@ func (w *Watch) begin() {
 
 // step does what is due now.
 func (w *Watch) step(ctx context.Context, probes *sync.WaitGroup) {
-	f := w.judge()
-	w.say(ctx, f)
-	if f.turn != brakeStays || len(f.proposal.Changes) > 0 {
-		w.cfg.Propose(f.proposal)
-	}
+	w.say(ctx, w.judge())
 	w.startProbes(ctx, probes)
 }
 
 // A finding is what a look at the nodes has brought.
 type finding struct {
-	proposal       Proposal
 	turn           brakeTurn
 	failing, nodes int           // for the brake
 	away           time.Duration // for how long this process was, and nobody was told
@@ -65,7 +60,9 @@ func (w *Watch) judge() finding {
 	w.away = 0
 	f.turn = w.brake.look(w.failing, len(w.nodes), now)
 	w.follow(f.turn)
-	f.proposal = Proposal{Changes: w.changes(now), Brake: w.brake.on}
+	if changes := w.changes(now); f.turn != brakeStays || len(changes) > 0 {
+		w.cfg.Propose(Proposal{changes, w.brake.on}) // while nobody can forget or replace what it speaks of
+	}
 	return f
 }
 

@@ -27,7 +27,7 @@ type Config struct {
 	Forbids func(probe.Target) *probe.RefusedError
 	// Probes bounds the probes at one time. Zero: 64.
 	Probes int
-	// Propose takes what has to change. It must not block.
+	// Propose takes what has to change. It must not block, nor call the watch.
 	Propose func(Proposal)
 	Logger  *slog.Logger
 	// Clock goes forward only; it is asked by one goroutine at a time. nil: that of
@@ -148,7 +148,7 @@ func (w *Watch) Beat(id identity.NodeID, from netip.Addr) {
 	now := w.now()
 	w.stats.Beats++
 	w.stats.Lateness.add(n.health.Lateness(now))
-	if n.health.unproven && !n.target.From.IsValid() {
+	if n.health.OwesProbe() && !n.target.From.IsValid() {
 		n.probeAt, n.tries = now, 0 // only now it may be probed
 	}
 	if from.IsValid() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http/httptrace"
+	"time"
 )
 
 // CheckServing is for the fuzz test.
@@ -14,6 +15,13 @@ func CheckServing(body []byte) error { return checkServing(body) }
 func KnownFrames(c net.Conn) (net.Conn, *httptrace.ClientTrace) {
 	k := &knownFrames{Conn: c}
 	return k, k.trace()
+}
+
+// Patient returns a prober whose probes may take as long as a slow machine needs.
+func (p *Prober) Patient() *Prober {
+	q := *p
+	q.timeout = time.Minute
+	return &q
 }
 
 // WithDial returns a prober that dials in another way.

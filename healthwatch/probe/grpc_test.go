@@ -20,7 +20,7 @@ func answerGRPC(w http.ResponseWriter, status string, body ...byte) {
 }
 
 func TestProbeGRPC(t *testing.T) {
-	lab := newProbeLab(t)
+	lab := newProbeLab(t).patient()
 	rows := []struct {
 		name   string
 		answer http.HandlerFunc

@@ -35,6 +35,12 @@ func newProbeLab(t *testing.T) *probeLab {
 	}}
 }
 
+// patient lets probes over real connections take as long as this machine needs.
+func (l *probeLab) patient() *probeLab {
+	l.prober = l.prober.Patient()
+	return l
+}
+
 // target is the node at an address, to be probed in a way.
 func (l *probeLab) target(kind identity.CheckType, at netip.AddrPort) probe.Target {
 	return probe.Target{

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -21,7 +22,8 @@ type Prober struct {
 	Policy   Policy
 	Resolver Resolver // nil: the system's
 
-	dial func(ctx context.Context, network, address string) (net.Conn, error) // nil: that of [net.Dialer]
+	dial    func(ctx context.Context, network, address string) (net.Conn, error) // nil: that of [net.Dialer]
+	timeout time.Duration                                                        // zero: probeTimeout
 }
 
 // Probe contacts a node once, by one connection to one address, in at most 2 s.
@@ -29,7 +31,7 @@ type Prober struct {
 // are repeated from the other side; a [*RefusedError] that nobody was contacted,
 // an [*OwnFaultError] that nothing is known about the node, as when ctx has ended.
 func (p *Prober) Probe(ctx context.Context, t Target) error {
-	limited, cancel := context.WithTimeout(ctx, probeTimeout)
+	limited, cancel := context.WithTimeout(ctx, cmp.Or(p.timeout, probeTimeout))
 	defer cancel()
 	err := p.probe(limited, t)
 	if err == nil {

@@ -17,7 +17,7 @@ import (
 )
 
 func TestProbeTCP(t *testing.T) {
-	lab := newProbeLab(t)
+	lab := newProbeLab(t).patient()
 	l := listen(t, "127.0.0.1:0")
 	at := addrPort(l.Addr())
 	wantProbe(t, lab.prober.Probe(t.Context(), lab.target(identity.CheckTCP, at)), "")
@@ -26,7 +26,7 @@ func TestProbeTCP(t *testing.T) {
 }
 
 func TestProbeHTTP(t *testing.T) {
-	lab := newProbeLab(t)
+	lab := newProbeLab(t).patient()
 	at := serve(t, nil, func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Method != http.MethodGet || r.Header.Get("Authorization") != "" || r.Header.Get("Cookie") != "" || r.ProtoMajor != 1:
@@ -59,7 +59,7 @@ func TestProbeHTTP(t *testing.T) {
 }
 
 func TestProbeHTTPS(t *testing.T) {
-	lab := newProbeLab(t)
+	lab := newProbeLab(t).patient()
 	for _, protocol := range []string{"h2", "http/1.1"} {
 		at := serve(t, nodeTLS(lab.ca.Issue(lab.node).TLS(), protocol), func(w http.ResponseWriter, r *http.Request) {
 			switch {
@@ -88,7 +88,7 @@ func TestProbeHTTPS(t *testing.T) {
 // Whoever answers at the node's address without being the node fails every kind
 // of probe that asks for proof.
 func TestProbeWantsTheIdentityOfTheRecord(t *testing.T) {
-	lab := newProbeLab(t)
+	lab := newProbeLab(t).patient()
 	other, development := testca.New("production", "b", probeTime()), testca.New("development", "c", probeTime())
 	revoked := lab.ca.Issue(lab.node)
 	registry := lab.ca.Identity(lab.ca.ID("registry", "one"))
@@ -145,7 +145,7 @@ func TestProbeWantsTheIdentityOfTheRecord(t *testing.T) {
 // An mtls probe goes well whatever the node speaks inside, and takes its leave
 // as TLS wants it: servers log the end of those who do not.
 func TestProbeMTLSWithAnyProtocol(t *testing.T) {
-	lab := newProbeLab(t)
+	lab := newProbeLab(t).patient()
 	l := listen(t, "127.0.0.1:0")
 	said := make(chan []byte, 1)
 	go func() {
@@ -185,14 +185,14 @@ func (c *tappedConn) Read(b []byte) (int, error) {
 
 // Without a resolver the system's is asked.
 func TestProbeAsksTheSystemForNames(t *testing.T) {
-	lab := newProbeLab(t)
+	lab := newProbeLab(t).patient()
 	target := lab.target(identity.CheckTCP, addrPort(listen(t, "127.0.0.1:0").Addr()))
 	target.Endpoint.Address = "localhost"
 	wantProbe(t, lab.prober.Probe(t.Context(), target), "")
 }
 
 func TestProbeByNameDialsTheAddress(t *testing.T) {
-	lab := newProbeLab(t)
+	lab := newProbeLab(t).patient()
 	at := serve(t, nil, func(w http.ResponseWriter, r *http.Request) {
 		if host, _, _ := net.SplitHostPort(r.Host); host != "db-1.example" {
 			w.WriteHeader(http.StatusTeapot)

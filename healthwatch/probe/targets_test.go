@@ -238,7 +238,7 @@ func TestOnlyGoodAddressesOfANameAreContacted(t *testing.T) {
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
 			good := newTrap(t, "127.0.0.1:0")
-			lab := newProbeLab(t)
+			lab := newProbeLab(t).patient()
 			var addrs []netip.Addr
 			for _, a := range row.addrs {
 				addrs = append(addrs, netip.MustParseAddr(a))
@@ -257,7 +257,7 @@ func TestOnlyGoodAddressesOfANameAreContacted(t *testing.T) {
 }
 
 func TestRedirectIsNotFollowed(t *testing.T) {
-	lab := newProbeLab(t)
+	lab := newProbeLab(t).patient()
 	elsewhere := newTrap(t, "127.0.0.3:0")
 	for _, location := range []string{"http://" + elsewhere.at.String() + "/", "http://169.254.169.254/latest/meta-data/", "//" + elsewhere.at.String(), "/x"} {
 		redirect := func(w http.ResponseWriter, _ *http.Request) {

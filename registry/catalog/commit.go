@@ -224,6 +224,9 @@ func (c *Catalog) outcome(s *identity.Statement, applied int64, created bool) *O
 // refuseCarried answers what cannot be committed now.
 func (c *Catalog) refuseCarried() {
 	for _, e := range c.carried {
+		if p := c.places.get(e.statement.Node()); p != nil && p.listed && p.state.RID() == e.statement.RID() && e.actor == e.statement.Node() {
+			c.heard(e.actor, e.from) // it brings again what is durable already, and cannot send heartbeats of it
+		}
 		e.answer(nil, identity.Refuse(identity.Unavailable, "the store does not answer"))
 	}
 	c.carried = nil

@@ -108,7 +108,9 @@ func (c *Catalog) forget() {
 	c.forgetAt = now.Add(forgetEvery)
 	c.places.forget(now.Unix())
 	listed := c.places.listed()
-	c.beats.sweep(listed)
+	if c.shown == c.state { // else what is shown may not be listed any more, and beats
+		c.beats.sweep(listed)
+	}
 	c.expiries.compact(len(listed), func(x expiry) bool {
 		_, still := listed[x.rid]
 		return still
