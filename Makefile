@@ -40,7 +40,7 @@ openssl:
 
 # Go runs a test again only if something it depends on has changed.
 race:
-	NETGET_TEST_REQUIRE=postgres,openssl $(TEST) -race ./...
+	NETGET_TEST_REQUIRE=postgres,openssl $(TEST) -race -timeout 60m ./...
 
 check: format vet lint dead modules test ## Check format, lint, dead code and modules; then test.
 

@@ -24,11 +24,14 @@ func only(r *registryNode) func(*netget.Options) {
 	return func(o *netget.Options) { o.RegistryNodes = []string{r.url()} }
 }
 
+// both has a node wait for two registries, also for one that is slow.
+func both(o *netget.Options) { o.MinRegistries = 2 }
+
 func TestDiscoveryJoinsWhatRegistriesKnow(t *testing.T) {
 	w := newWorld(t, "r1", "r2")
 	register(t, w.node(t, w.folder(t, "svc", "n-1"), only(w.registries[0])))
 	register(t, w.node(t, w.folder(t, "svc", "n-2"), only(w.registries[1])))
-	nodes, err := w.client(t).DiscoverServiceNodes(t.Context(), "svc")
+	nodes, err := w.client(t, both).DiscoverServiceNodes(t.Context(), "svc")
 	if err != nil || len(nodes) != 2 || nodes[0].Node != "n-1" || nodes[1].Node != "n-2" {
 		t.Errorf("got %+v, error %v; want n-1 and n-2", nodes, err)
 	}
@@ -46,7 +49,6 @@ func TestDiscoveryNeedsAsManyRegistriesAsItWasTold(t *testing.T) {
 	if err != nil || len(d.Registries) != 1 || len(d.Errors) != 1 || d.Errors[0].URL != down.url() {
 		t.Errorf("got %+v, error %v; want r1's answer and the failure of r2", d, err)
 	}
-	both := func(o *netget.Options) { o.MinRegistries = 2 }
 	_, err = w.client(t, both).DiscoverServiceNode(t.Context(), "svc")
 	if got := identity.CodeOf(err); err == nil || got != identity.Unavailable || !strings.Contains(err.Error(), down.url()) {
 		t.Errorf("got error %v of class %q, want that %s is unavailable", err, got, down.url())

@@ -29,7 +29,7 @@ func TestDrainingNodeIsNoLongerChosenAndComesBack(t *testing.T) {
 	w := newWorld(t, "r1", "r2")
 	n := w.node(t, w.folder(t, "svc", "n-1"))
 	r := register(t, n)
-	client := w.client(t)
+	client := w.client(t, both)
 	for range 2 { // the second time there is nothing to do
 		if err := n.Drain(t.Context()); err != nil {
 			t.Fatal(err)
@@ -82,12 +82,13 @@ func TestDrainingSurvivesARenewal(t *testing.T) {
 	if err := n.Drain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	var renewed *identity.Statement
 	eventually(t, "a renewed record", func() bool {
-		s := w.registries[0].listed(r.ID)
-		return s != nil && s.Sequence() > r.Sequence+1
+		renewed = w.registries[0].listed(r.ID)
+		return renewed != nil && renewed.Sequence() > r.Sequence+1
 	})
-	if got := w.registries[0].state(r.ID); got != identity.Draining {
-		t.Errorf("got state %q after a renewal, want draining", got)
+	if record, _ := renewed.Record(); record.State != identity.Draining {
+		t.Errorf("got state %q after a renewal, want draining", record.State)
 	}
 }
 
@@ -143,7 +144,7 @@ func TestDrainThatNoRegistryTakesFailsAndGoesOn(t *testing.T) {
 	if problem, ok := errors.AsType[*identity.ProblemError](err); !ok || problem.Code != identity.Unavailable {
 		t.Errorf("got error %v, want the registry's", err)
 	}
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > patience {
 		t.Errorf("it took %s to say so", took)
 	}
 	l.tell(nil)

@@ -17,7 +17,7 @@ func ExampleNode_RegisterWithNetwork() {
 	network := newExample() // an authority and a registry, as "netget-registry dev" runs them
 	defer network.close()
 
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	node := netget.New(netget.Options{
 		Identity:  network.enroll("databaseservice", "db-1"),

@@ -40,6 +40,7 @@ type liar struct {
 	beats    []identity.Hash                                                      // rid of each heartbeat
 	received []*identity.Statement
 	events   http.HandlerFunc // of GET /v1/events; nil: there are none
+	hang     http.HandlerFunc // of heartbeats, instead of all else; nil: they are answered
 }
 
 func newLiar(t *testing.T, ca *testca.Authority, label string) *liar {
@@ -106,6 +107,12 @@ func (l *liar) handle(w http.ResponseWriter, r *http.Request) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if hang := l.hang; hang != nil && r.URL.Path == "/v1/heartbeats" {
+		l.mu.Unlock()
+		hang(w, r)
+		l.mu.Lock()
+		return
+	}
 	var s *identity.Statement
 	var beat discovery.BeatRequest
 	switch r.URL.Path {
@@ -174,6 +181,13 @@ func (l *liar) tell(lie func(w http.ResponseWriter, path string, s *identity.Sta
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lie, l.received, l.beats = lie, nil, nil
+}
+
+// hangs has heartbeats answered, or not, by hang from now on.
+func (l *liar) hangs(hang http.HandlerFunc) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hang = hang
 }
 
 // got returns how many records came since the last lie began.

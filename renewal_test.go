@@ -32,6 +32,9 @@ func (w *world) serveAuthority(t *testing.T) {
 }
 
 func (w *world) renew(rw http.ResponseWriter, r *http.Request) {
+	if w.beforeRenewal != nil {
+		w.beforeRenewal()
+	}
 	var q struct {
 		CSR []byte `json:"csr"`
 	}
@@ -74,10 +77,13 @@ func (w *world) lasting(t *testing.T, begun, left time.Duration) func(*identity.
 func TestRenewedCertificateSignsTheRecordAnew(t *testing.T) {
 	w := newWorld(t, "r1")
 	w.serveAuthority(t)
-	dir := w.folder(t, "svc", "n-1", w.lasting(t, 4*time.Second, 8*time.Second))
+	dir := w.folder(t, "svc", "n-1", w.lasting(t, time.Hour, 40*time.Minute)) // it is past its half
 	before := load(t, dir).Credential.Thumbprint()
+	registered := make(chan struct{})
+	w.beforeRenewal = func() { <-registered }
 	n := w.node(t, dir)
 	r := register(t, n)
+	close(registered)
 	eventually(t, "a record under another certificate", func() bool {
 		s := w.registries[0].listed(r.ID)
 		return s != nil && s.Certificate().Thumbprint() != before

@@ -61,7 +61,7 @@ func TestFirstRegistrationGoesAfterWhatTheRegistryHolds(t *testing.T) {
 func TestSamePlaceByAnotherGivesWay(t *testing.T) {
 	w := newWorld(t, "r1")
 	dir := w.folder(t, "svc", "n-1")
-	n := w.node(t, dir, func(o *netget.Options) { o.TTL, o.HeartbeatInterval = 4*time.Second, time.Minute })
+	n := w.node(t, dir, func(o *netget.Options) { o.TTL, o.HeartbeatInterval = 12*time.Second, time.Minute })
 	r := register(t, n)
 	// At half of its life the node signs for this very place. The greater of
 	// both names counts for the registry; either way the node has the last word.

@@ -7,8 +7,10 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -18,12 +20,29 @@ import (
 	"github.com/neurons-me/netget"
 	"github.com/neurons-me/netget/identity"
 	"github.com/neurons-me/netget/internal/testca"
+	"github.com/neurons-me/netget/internal/testport"
 	"github.com/neurons-me/netget/registry"
 	"github.com/neurons-me/netget/registry/catalog"
 	"github.com/neurons-me/netget/registry/catalog/memstore"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if err := leaks(); code == 0 && err != nil {
+		fmt.Fprintf(os.Stderr, "goroutines are left: %v\n", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// leaks returns what goroutines are left when they have had their time to end.
+func leaks(options ...goleak.Option) (err error) {
+	for began := time.Now(); ; {
+		if err = goleak.Find(options...); err == nil || time.Since(began) > patience {
+			return err
+		}
+	}
+}
 
 // tb is what a network needs of a test; examples have it too.
 type tb interface {
@@ -36,13 +55,15 @@ type tb interface {
 }
 
 // patience is how long a test waits for something that must happen.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // A world is one network: its authority and its registries on loopback.
 type world struct {
 	ca         *testca.Authority
 	registries []*registryNode
 	caURL      string // in identities; "": none
+
+	beforeRenewal func() // what the authority waits for; nil: nothing
 }
 
 // A registryNode is a registry with an address of its own, running or not.
@@ -79,11 +100,12 @@ func (w *world) addRegistry(t tb, label string) *registryNode {
 		t.Fatal(err)
 	}
 	background(t, r.catalog.Run)
-	l := listen(t, "127.0.0.1:0")
-	r.address = l.Addr().String()
-	if err := l.Close(); err != nil {
+	address, release, err := testport.Hold("127.0.0.1:0")
+	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(release)
+	r.address = address
 	w.registries = append(w.registries, r)
 	return r
 }

@@ -22,7 +22,7 @@ func TestDiscoverAsksAllAndJoins(t *testing.T) {
 	one, two := newNode(s.ca, "db-1", start), newNode(s.ca, "db-2", start)
 	north.commit(one)
 	south.commit(one, two)
-	c := s.client(t, nil, north.serve(t), south.serve(t))
+	c := s.client(t, both, north.serve(t), south.serve(t))
 	found, err := c.Discover(t.Context(), service)
 	if err != nil {
 		t.Fatal(err)
@@ -33,6 +33,9 @@ func TestDiscoverAsksAllAndJoins(t *testing.T) {
 	_, err = c.Discover(t.Context(), "mailservice") // the lab sends the records of another service
 	wantCode(t, err, identity.Binding)
 }
+
+// both has a client wait for two registries, also for one that is slow.
+func both(cfg *discovery.Config) { cfg.MinRegistries = 2 }
 
 func TestOneRegistryDown(t *testing.T) {
 	s := newSetup("north", "south")
@@ -162,7 +165,7 @@ func TestDivergenceIsNoted(t *testing.T) {
 	s := newSetup("north", "south")
 	north, south := newLab(s.ca, s.clock, "north"), newLab(s.ca, s.clock, "south")
 	north.commit(newNode(s.ca, "db-1", start))
-	c := s.client(t, nil, north.serve(t), south.serve(t))
+	c := s.client(t, both, north.serve(t), south.serve(t))
 	for range 2 {
 		if _, err := c.Discover(t.Context(), service); err != nil {
 			t.Fatal(err)

@@ -230,7 +230,7 @@ func TestEquivocatingNodeStaysOut(t *testing.T) {
 	other.sign(s.ca)
 	north.commit(one)
 	south.commit(other)
-	c := s.client(t, nil, north.serve(t), south.serve(t))
+	c := s.client(t, both, north.serve(t), south.serve(t))
 	found, err := c.Discover(t.Context(), service)
 	if err != nil {
 		t.Fatal(err)

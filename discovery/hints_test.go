@@ -41,6 +41,9 @@ func TestHintsOfARegistryAreShownAndDecideNothing(t *testing.T) {
 				if n.Cause != row.cause || n.Disputed != row.isDisputed || n.Active() != row.active {
 					t.Errorf("got cause %q, disputed %t, active %t; want %q, %t, %t", n.Cause, n.Disputed, n.Active(), row.cause, row.isDisputed, row.active)
 				}
+				if why := n.Reason(); row.active && why != "" || !row.active && why != "down" {
+					t.Errorf("it is not active because of %q; want the status alone to say so", why)
+				}
 			}
 		})
 	}
@@ -55,7 +58,7 @@ func TestHintsOfSeveralRegistriesAreJoined(t *testing.T) {
 	there.status, there.reason, there.disputed = discovery.Suspect, "probe-failed", true
 	north.commit(&here)
 	south.commit(&there)
-	found, err := s.client(t, nil, north.serve(t), south.serve(t)).Discover(t.Context(), service)
+	found, err := s.client(t, both, north.serve(t), south.serve(t)).Discover(t.Context(), service)
 	if err != nil {
 		t.Fatal(err)
 	}

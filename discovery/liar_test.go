@@ -238,7 +238,7 @@ func TestStoppedProgramDoesNotHoldOthersUp(t *testing.T) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second) // a second each would be more
 	defer cancel()
 	c := s.client(t, nil, l.serve(t))
 	for range 100 { // one wait in all, not one each

@@ -21,7 +21,7 @@ func handshake(t *testing.T, client, server *tls.Config) (clientErr, serverErr e
 		t.Fatal(err)
 	}
 	defer l.Close()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	done := make(chan error, 1)
 	go func() {
 		c, err := tls.NewListener(l, server).Accept()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 	"golang.org/x/time/rate"
@@ -39,6 +40,32 @@ func WithLimits(cfg Config, perAddress, refusals, logged int) Config {
 	cfg.most.loggedAtBurst = cmp.Or(logged, cfg.most.loggedAtBurst)
 	return cfg
 }
+
+// WithoutRefill keeps the budgets of callers without certificate and of the log at
+// their bursts: what was taken does not come back, however slow a test is.
+func WithoutRefill(cfg Config) Config {
+	if cfg.most == (limits{}) {
+		cfg.most = defaultLimits()
+	}
+	cfg.most.requests, cfg.most.refusals, cfg.most.logged = never, never, never
+	return cfg
+}
+
+const never rate.Limit = 1e-9 // a second
+
+// A Bucket is what a caller may still do, for tests of its rule.
+type Bucket struct{ b bucket }
+
+// NewBucket returns a full one.
+func NewBucket(each float64, burst int, now time.Time) *Bucket {
+	return &Bucket{newBucket(rate.Limit(each), burst, now)}
+}
+
+// Take takes one, if there is one.
+func (b *Bucket) Take(now time.Time) bool { return b.b.take(now) }
+
+// Give gives one back.
+func (b *Bucket) Give() { b.b.give() }
 
 // WithLogLimits sets how many entries one budget has, a second and at once.
 func WithLogLimits(cfg Config, each float64, burst int) Config {

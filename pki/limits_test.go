@@ -1,21 +1,19 @@
 package pki_test
 
 import (
-	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/neurons-me/netget/identity"
 	"github.com/neurons-me/netget/internal/connlimit"
+	"github.com/neurons-me/netget/internal/testpipe"
 	"github.com/neurons-me/netget/pki"
 )
 
@@ -61,30 +59,52 @@ func TestConnectionsOfOneAddress(t *testing.T) {
 		"an IPv6 network of one customer": func(i int) string { return fmt.Sprintf("[2001:db8::%x]:1", i+1) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := &claimingListener{Listener: listen(t), claim: func(i int) string {
-				if i == most+more {
-					return "192.0.2.2:1"
+			synctest.Test(t, func(t *testing.T) {
+				l := testpipe.Listen()
+				pipeWorldOn(t, &claimingListener{Listener: l, claim: func(i int) string {
+					if i == most+more {
+						return "192.0.2.2:1"
+					}
+					return from(i)
+				}}, func(*pki.Config) {})
+				began := time.Now() // nothing below waits for a time-out
+				held := make([]*testpipe.Conn, most)
+				for i := range held {
+					held[i] = l.Dial()
 				}
-				return from(i)
-			}}
-			w := serveOn(t, initDir(t, "development"), newClock(), l, nil)
-			var held []net.Conn
-			for range most {
-				held = append(held, w.silent(t))
-			}
-			for range more {
-				conn := w.silent(t)
-				conn.SetReadDeadline(time.Now().Add(2 * time.Second))
-				if _, err := conn.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-					t.Fatalf("one connection too many: %v, want it closed at once", err)
+				for range more {
+					if c := l.Dial(); !hasEnded(c) {
+						t.Fatal("one connection too many is kept, want it closed at once")
+					}
 				}
-			}
-			if got := w.caller(t, "development").do(t, "GET", "/v1/bundle", nil); got.status != http.StatusOK {
-				t.Errorf("somebody else: %d %s", got.status, got.body)
-			}
-			held[0].Close()
-			w.waitForPlace(t)
+				if status, err := ask(t, without(t, l.Dial()), "GET", "/v1/bundle", nil, 0); status != http.StatusOK {
+					t.Errorf("somebody else: %d, %v", status, err)
+				}
+				if hasEnded(held[0]) {
+					t.Error("a connection within the limit was closed for those beyond it")
+				}
+				held[0].Close()
+				synctest.Wait()
+				if status, err := ask(t, without(t, l.Dial()), "GET", "/v1/bundle", nil, 0); status != http.StatusOK {
+					t.Errorf("a place that is free again is not given away: %d, %v", status, err)
+				}
+				if took := time.Since(began); took != 0 {
+					t.Errorf("it took %s", took)
+				}
+				time.Sleep(10 * time.Second) // all notice that they are too slow
+			})
 		})
+	}
+}
+
+// hasEnded reports whether the server has closed a connection; a bubble tells.
+func hasEnded(c *testpipe.Conn) bool {
+	synctest.Wait()
+	select {
+	case <-c.Ended():
+		return true
+	default:
+		return false
 	}
 }
 
@@ -123,31 +143,19 @@ func TestRefusalsThroughALoadBalancer(t *testing.T) {
 	}
 }
 
-// waitForPlace connects until it is let in.
-func (w *world) waitForPlace(t *testing.T) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-	defer cancel()
-	for {
-		_, err := w.hello(ctx, "ca."+td)
-		if err == nil {
-			return
-		}
-		if ctx.Err() != nil {
-			t.Fatalf("a place that is free again is not given away: %v", err)
-		}
-	}
-}
-
 func TestIdleConnectionsAreClosed(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, "development")
-	conn := w.connect(t, "http/1.1")
-	io.WriteString(conn, "GET /1.0/health HTTP/1.1\r\nHost: x\r\n\r\n")
-	conn.SetReadDeadline(time.Now().Add(30 * time.Second))
-	if _, err := io.Copy(io.Discard, conn); err != nil {
-		t.Errorf("an idle connection: %v, want its end", err)
-	}
+	const most = 6 * time.Second
+	synctest.Test(t, func(t *testing.T) {
+		_, l := pipeWorld(t, func(*pki.Config) {})
+		conn := l.Dial()
+		if status, err := ask(t, without(t, conn), "GET", "/1.0/health", nil, 0); status != http.StatusOK {
+			t.Fatalf("got %d, %v", status, err)
+		}
+		idle := time.Now()
+		if took := (<-conn.Ended()).Sub(idle); took > most {
+			t.Errorf("an idle connection was open for %s", took)
+		}
+	})
 }
 
 func (w *world) connect(t *testing.T, protocol string) *tls.Conn {

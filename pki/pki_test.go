@@ -149,7 +149,7 @@ func (w *world) caller(t *testing.T, network string, certs ...tls.Certificate) *
 		Certificates: certs, Time: w.clock.Now,
 	}}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &caller{&http.Client{Transport: transport, Timeout: 10 * time.Second}, "https://" + w.addr}
+	return &caller{&http.Client{Transport: transport, Timeout: time.Minute}, "https://" + w.addr}
 }
 
 // A reply is a whole HTTP response.

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"path/filepath"
 	"sync"
@@ -21,15 +22,21 @@ import (
 // pipeWorld serves an authority in memory, in the time of a bubble.
 func pipeWorld(t *testing.T, change func(*pki.Config)) (*world, *testpipe.Listener) {
 	t.Helper()
+	l := testpipe.Listen()
+	return pipeWorldOn(t, l, change), l
+}
+
+// pipeWorldOn is [pipeWorld] on a listener of connections in memory.
+func pipeWorldOn(t *testing.T, l net.Listener, change func(*pki.Config)) *world {
+	t.Helper()
 	dir := filepath.Join(t.TempDir(), "ca")
 	if _, err := pki.Init(t.Context(), pki.InitConfig{Dir: dir, URL: publicURL}); err != nil {
 		t.Fatal(err)
 	}
-	l := testpipe.Listen()
 	return serveOn(t, dir, newClock(), l, func(c *pki.Config) {
 		c.Now = time.Now
 		change(c)
-	}), l
+	})
 }
 
 // without is a client without certificate that has one connection.

@@ -108,7 +108,7 @@ func serveStatic(t *testing.T, w *world, bodies map[string]reply) (addr string) 
 	}
 	server := &http.Server{
 		TLSConfig:         identity.ServerTLS(func(string) *identity.Tenant { return tenant }),
-		ReadHeaderTimeout: time.Second,
+		ReadHeaderTimeout: time.Minute,
 		Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 			b, found := bodies[r.Header.Get("Accept-Encoding")+r.URL.RequestURI()]
 			if !found {

@@ -119,13 +119,23 @@ func (s *stage) serve(text string) *httptest.ResponseRecorder {
 	if err != nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond) // who knows more waits
+	ctx, cancel := context.WithTimeout(context.Background(), s.patience(r))
 	defer cancel()
 	s.asked.Add(1)
 	r.TLS, r.RemoteAddr = &s.state, "127.0.0.1:1"
 	w := httptest.NewRecorder()
 	registry.ServeOne(s.server, w, r.WithContext(ctx))
 	return w
+}
+
+// patience is how long the caller waits: not for long where only news would be an
+// answer, and otherwise as long as a slow machine may need.
+func (s *stage) patience(r *http.Request) time.Duration {
+	from, err := strconv.ParseInt(r.URL.Query().Get("from"), 10, 64)
+	if err == nil && from > s.catalog.Snapshot().Head().Version || len(r.Header["Prefer"]) > 0 {
+		return 20 * time.Millisecond
+	}
+	return time.Minute
 }
 
 // FuzzRequest answers requests of any text. An answer is one that the protocol

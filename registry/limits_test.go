@@ -102,13 +102,14 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 	want(t, first.get("/v1/head"), http.StatusOK)
 	first.http.CloseIdleConnections()
-	for range 100 { // until the server has seen it
-		if res, err := third.http.Do(third.request(http.MethodGet, "/v1/head", nil)); err == nil {
-			want(t, read(t, res), http.StatusOK)
-			return
+	waitFor(t, "the place of a connection that ended is given to another", func() bool { // when the server has seen it
+		res, err := third.http.Do(third.request(http.MethodGet, "/v1/head", nil))
+		if err != nil {
+			return false
 		}
-	}
-	t.Error("the place of a connection that ended was not given to another")
+		want(t, read(t, res), http.StatusOK)
+		return true
+	})
 }
 
 // Who has one IPv6 network has all its addresses.

@@ -28,7 +28,7 @@ func TestAMarkOfAnotherHistoryEndsTheNetwork(t *testing.T) {
 			if err := w.catalog.Open(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			ended := make(chan error, 1)
 			go func() { ended <- w.catalog.Run(ctx) }()
@@ -99,7 +99,7 @@ func (s signal) next(t *testing.T) string {
 	select {
 	case line := <-s:
 		return line
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("nothing was logged")
 		return ""
 	}

@@ -179,7 +179,7 @@ func raw(t *testing.T, w *world, s *served, maxVersion uint16, send func(io.Writ
 		return 0, err
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		return 0, err
 	}
 	go send(c)

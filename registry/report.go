@@ -71,7 +71,7 @@ func (s *Server) reportLast(ctx context.Context, r reporter) {
 	if !r.hasNews() || r.network.catalog.Err() != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastReport)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.lastReport)
 	defer cancel()
 	r.check = func(context.Context, identity.RegistryMark) error { return nil }
 	if err := s.report(ctx, &r); err != nil {

@@ -57,6 +57,8 @@ type Server struct {
 	routes   http.Handler
 	panics   panics
 
+	lastReport time.Duration // what a report at the end may take
+
 	ending context.Context //nolint:containedctx // the server's life: nobody is let in and nothing waits beyond it
 	end    context.CancelFunc
 }
@@ -80,6 +82,8 @@ func New(cfg Config) (*Server, error) {
 		calls:   newUnderWay(maxUnderWay), refusals: newUnderWay(maxUnderWay), waits: newUnderWay(maxWaits),
 		budgets: newBudgets(cfg.ReadRate, cfg.ReadBurst),
 		actors:  audit.NewBudgets(),
+
+		lastReport: lastReport,
 	}
 	if s.metrics, err = newMetrics(s); err != nil {
 		return nil, err

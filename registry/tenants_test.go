@@ -34,7 +34,7 @@ func as(t *testing.T, s *served, sni string, cred *tls.Certificate) *http.Client
 		},
 	}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: 10 * time.Second}
+	return &http.Client{Transport: transport, Timeout: time.Minute}
 }
 
 func TestNetworksShareNothing(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 )
 
 // callTimeout bounds one call of an authority.
-const callTimeout = 30 * time.Second
+const callTimeout = time.Minute
 
 // An address is one of this machine's own.
 type address = netip.Addr

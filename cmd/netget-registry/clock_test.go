@@ -63,11 +63,8 @@ func (w *clockWorld) look(beside time.Duration) error {
 	w.t.Helper()
 	client := w.newDiscovery(w.t, w.judge, w.marks, func() time.Time { return time.Now().Add(beside) })
 	defer client.Close()
-	found, err := client.Discover(w.t.Context(), "databaseservice")
+	found, err := patiently(w.t.Context(), client, "databaseservice")
 	if err != nil {
-		if len(found.Errors) == 1 {
-			err = found.Errors[0].Err // the one registry's
-		}
 		return err
 	}
 	head := found.Registries[0].Head

@@ -59,7 +59,7 @@ func (w *crashWorld) verify(t *testing.T) (version int64, missing int) {
 	}
 	found := map[string]*discovery.Found{}
 	for _, service := range crashServices() {
-		f, err := client.Discover(t.Context(), service)
+		f, err := patiently(t.Context(), client, service)
 		if err != nil {
 			t.Fatalf("discovering %s after the kill: %v\n%s", service, err, w.registry.finalLog())
 		}

@@ -134,6 +134,22 @@ func (w *drillWorld) newDiscovery(t *testing.T, source *identity.Source, marks *
 	return client
 }
 
+// patiently asks for a service until the one registry answers, one way or another:
+// a machine that has much to do may need longer than a client waits.
+func patiently(ctx context.Context, client *discovery.Client, service string) (found *discovery.Found, err error) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for began := time.Now(); ; <-tick.C {
+		found, err = client.Discover(ctx, service)
+		if err != nil && len(found.Errors) == 1 {
+			err = found.Errors[0].Err
+		}
+		if err == nil || !isAbsence(err) || time.Since(began) > startLimit {
+			return found, err
+		}
+	}
+}
+
 // eventually waits until something is so, for at most so long, and returns how
 // long it took.
 func eventually(t *testing.T, within time.Duration, what string, isSo func() bool) time.Duration {

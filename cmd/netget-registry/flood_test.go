@@ -197,7 +197,8 @@ func (w *floodWorld) idlers(t *testing.T, sizes floodSizes) {
 }
 
 // reportShed says how the connections of a kind have ended, which they must: by
-// the time-out that is meant for them and not by a longer one.
+// the time-out that is meant for them and not by a longer one. Outside of the whole
+// drill the machine may be about something else for a while; then half of them tell.
 func (w *floodWorld) reportShed(t *testing.T, kind string, limit time.Duration) {
 	t.Helper()
 	if len(w.closings[kind]) == 0 {
@@ -209,7 +210,7 @@ func (w *floodWorld) reportShed(t *testing.T, kind string, limit time.Duration) 
 		switch {
 		case c.Refused:
 			refused++
-		case c.After < 0 || c.After > limit+nextLimit:
+		case c.After < 0 || testdrill.Full(t) && c.After > limit+nextLimit:
 			t.Errorf("%s: a connection was not ended by its time-out (%s; negative: never)", kind, c.After)
 		default:
 			kept = append(kept, c.After)
@@ -218,6 +219,9 @@ func (w *floodWorld) reportShed(t *testing.T, kind string, limit time.Duration) 
 	if len(kept) == 0 {
 		t.Errorf("%s: not one of %d connections was let in and ended", kind, len(w.closings[kind]))
 		return
+	}
+	if half := kept.part(0.5); half > limit+nextLimit {
+		t.Errorf("%s: half of the connections were not ended by their time-out, but after %s", kind, half)
 	}
 	testdrill.Say(t, "%s: %d connections (%s): %d refused at once; %d let in and ended by the server after p50 %s, max %s (limit %s)",
 		testdrill.Verdict(slices.Max(kept) <= limit), len(w.closings[kind]), kind, refused, len(kept), ms(kept.part(0.5)), ms(slices.Max(kept)), limit)

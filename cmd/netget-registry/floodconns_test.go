@@ -24,7 +24,7 @@ import (
 // How a flooder makes its connections, and how long it waits for the server to
 // end one.
 const (
-	dialTimeout    = 10 * time.Second
+	dialTimeout    = time.Minute
 	patience       = 3 * time.Minute
 	atOnce         = time.Second // a connection that ends sooner was not let in
 	dialsAtOnce    = 64

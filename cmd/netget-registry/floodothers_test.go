@@ -22,7 +22,7 @@ const (
 	otherNewcomer = 2
 	askEvery      = 100 * time.Millisecond // half of what a client may
 	askEveryNew   = 250 * time.Millisecond
-	askTimeout    = 10 * time.Second
+	askTimeout    = time.Minute
 )
 
 // others are clients that ask all the time, and how long they waited.

@@ -27,9 +27,11 @@ func TestHealthMassFailureIsHeldAndEnds(t *testing.T) {
 	for n := range signalAll(t, dead, syscall.SIGKILL, 0) {
 		n.ended(t, syscall.SIGKILL)
 	}
+	w.waitProblem(t, "the brake holds: too many nodes fail at once")
 	w.wait(t, "the dead are down", dead, killed, isDown)
 	ended := time.Now()
 	w.wait(t, "the living are up", alive, ended, isUp)
+	w.waitProblem(t, "")
 
 	began, lasted := w.checkBrake(t, killed)
 	seen := w.checkBrakeEvents(t, before, dead)

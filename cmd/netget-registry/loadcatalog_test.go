@@ -41,7 +41,7 @@ func catalogLoadSizesOf(t *testing.T) catalogLoadSizes {
 	if testdrill.Full(t) {
 		return catalogLoadSizes{count: 100_000, round: loadInterval, settle: 30 * time.Second, window: 2 * time.Minute, after: time.Minute}
 	}
-	return catalogLoadSizes{count: 300, round: 200 * time.Millisecond, saved: true, window: 1200 * time.Millisecond, after: 400 * time.Millisecond}
+	return catalogLoadSizes{count: 300, round: time.Second, saved: true, window: 1200 * time.Millisecond, after: 1200 * time.Millisecond} // 100 s of tokens
 }
 
 // TestHeartbeatLoadOnACatalog has nodes send heartbeats to a catalog with its
@@ -168,6 +168,7 @@ func (l *catalogLoad) measure(t *testing.T) {
 	writes, calls, rows := l.writes.Load(), l.saves.calls.Load(), l.saves.rows.Load()
 	version := l.catalog.Load().Snapshot().Head().Version
 	<-time.After(l.window)
+	eventually(t, time.Minute, "heartbeats come and are written", func() bool { return l.beats.Load() > beats && l.saves.rows.Load() > rows })
 	took := time.Since(began).Seconds()
 	cores := (processorTime(t) - used).Seconds() / took
 	beats, writes, calls, rows = l.beats.Load()-beats, l.writes.Load()-writes, l.saves.calls.Load()-calls, l.saves.rows.Load()-rows

@@ -96,6 +96,9 @@ func (l *catalogLoad) beat(ctx context.Context, i int) bool {
 		return false
 	}
 	out, err := c.Beat(ctx, l.peers[i], n.record.RID(), b)
+	if err != nil && l.catalog.Load() != c {
+		return false // it is being restarted
+	}
 	if err != nil || out.Status != discovery.Up {
 		l.refused.Add(1)
 		return false

@@ -24,17 +24,25 @@ func TestKilledReplacementOfAnIdentity(t *testing.T) {
 	must(t, err)
 	dir := filepath.Join(w.dir, "replaced")
 	before := w.enroll(t, "client", "c-0", dir).Identity().ID()
-	replaced := 0
-	for round, life := 1, 5*time.Millisecond; replaced < 3; round, life = round+1, life+3*time.Millisecond {
-		node := fmt.Sprintf("c-%d", round)
+	replaced, undisturbed := -1, time.Hour // the first is not killed, and not counted
+	for round := 0; replaced < 3; round++ {
+		life := undisturbed
+		if round > 0 { // a kill every 40th of that time, however fast the machine is
+			life = undisturbed * time.Duration(round) / 40
+		}
+		node := fmt.Sprintf("c-%d", round+1)
 		minted, err := w.ca.Token(t.Context(), pki.TokenRequest{Network: "development", Service: "client", Node: node})
 		must(t, err)
 		cmd := exec.CommandContext(t.Context(), path, "enroll", "-", "--force", "--identity", dir)
 		cmd.Env, cmd.Stdin = []string{}, strings.NewReader(minted.Token)
+		began := time.Now()
 		must(t, cmd.Start())
 		kill := time.AfterFunc(life, func() { _ = cmd.Process.Kill() })
 		_ = cmd.Wait() // killed, or done
 		kill.Stop()
+		if round == 0 {
+			undisturbed = time.Since(began)
+		}
 		source, err := identity.NewSource(identity.NewFolder(dir))
 		if errors.Is(err, identity.ErrNoIdentity) {
 			before = identity.NodeID{}

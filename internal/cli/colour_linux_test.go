@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -34,6 +35,24 @@ func terminal(t *testing.T) (master, slave *os.File) {
 	return master, slave
 }
 
+// shownAt returns what a terminal has shown so far. The kernel hands that on in
+// pieces: so a mark is shown after it, and read for.
+func shownAt(t *testing.T, master io.Reader, slave io.Writer) (text string) {
+	t.Helper()
+	const mark = "<the end>"
+	if _, err := io.WriteString(slave, mark); err != nil {
+		t.Fatal(err)
+	}
+	for piece := make([]byte, 4096); !strings.HasSuffix(text, mark); {
+		n, err := master.Read(piece)
+		if err != nil {
+			t.Fatalf("after %q: %v", text, err)
+		}
+		text += string(piece[:n])
+	}
+	return strings.TrimSuffix(text, mark)
+}
+
 func TestTerminalShowsColoursUnlessNobodyWantsThem(t *testing.T) {
 	for name, row := range map[string]struct {
 		args []string
@@ -51,13 +70,9 @@ func TestTerminalShowsColoursUnlessNobodyWantsThem(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			master, slave := terminal(t)
 			show(t, cli.Process{Stdout: slave, Stderr: os.Stderr, Env: row.env}, row.args...)
-			text := make([]byte, 4096)
-			n, err := master.Read(text)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := strings.Contains(string(text[:n]), "\x1b["); got != row.want {
-				t.Errorf("colours %t, want %t: %q", got, row.want, text[:n])
+			text := shownAt(t, master, slave)
+			if got := strings.Contains(text, "\x1b["); got != row.want {
+				t.Errorf("colours %t, want %t: %q", got, row.want, text)
 			}
 		})
 	}

@@ -10,10 +10,8 @@ import (
 func TestProgressIsForTerminalsAlone(t *testing.T) {
 	master, slave := terminal(t)
 	work(cli.Process{Stderr: slave})
-	text := make([]byte, 4096)
-	n, err := master.Read(text)
-	if got, want := string(text[:n]), "\r1 of 2 services\r2 of 2 services\r\x1b[K"; err != nil || got != want {
-		t.Errorf("a terminal got %q, want %q; error %v", got, want, err)
+	if got, want := shownAt(t, master, slave), "\r1 of 2 services\r2 of 2 services\r\x1b[K"; got != want {
+		t.Errorf("a terminal got %q, want %q", got, want)
 	}
 	var file bytes.Buffer
 	if work(cli.Process{Stderr: &file}); file.Len() > 0 {

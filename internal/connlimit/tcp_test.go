@@ -50,14 +50,14 @@ func write(c net.Conn, d time.Duration) error {
 }
 
 // Real connections have buffers, and a write that waits for one goes on only
-// when a good part of it is free. Here all is faster than by default: who reads
-// 400 KiB a second within 1.5 s is who reads 60 KiB a second within 10 s.
+// when a good part of it is free. Here all is a little faster than by default: who
+// reads 100 KiB a second within 6 s is who reads 60 KiB a second within 10 s.
 func TestSlowReadersOverTCPAreServedWhileTheyRead(t *testing.T) {
 	t.Parallel()
-	const patience = 1500 * time.Millisecond
+	const patience = 6 * time.Second
 	client, server := overTCP(t, patience)
 	go func() {
-		tick := time.NewTicker(10 * time.Millisecond)
+		tick := time.NewTicker(40 * time.Millisecond)
 		defer tick.Stop()
 		for some := make([]byte, 4<<10); ; <-tick.C {
 			if _, err := io.ReadFull(client, some); err != nil {
@@ -75,10 +75,10 @@ func TestWhoDoesNotReadOverTCPIsCut(t *testing.T) {
 	const patience = time.Second
 	_, server := overTCP(t, patience)
 	began := time.Now()
-	if err := write(server, 10*patience); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if err := write(server, time.Minute); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("writes that nobody reads: %v, want the deadline", err)
 	}
-	if took := time.Since(began); took > 2*patience {
+	if took := time.Since(began); took < patience/2 || took > 30*time.Second { // exactly when, a bubble tells: conn_test.go
 		t.Errorf("writes that nobody reads were given up after %s", took)
 	}
 }

@@ -116,7 +116,7 @@ func TestCommitWithoutItsStandbyIsInDoubt(t *testing.T) {
 // moment to become the rule, cancels that wait, and returns what Write said.
 func writeUntilStopped(t *testing.T, db *database.DB, admin *pgx.Conn) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	result := make(chan error, 1)
 	go func() {

@@ -52,7 +52,7 @@ func TestServerEndsWithTheTestBinary(t *testing.T) {
 
 func waitUntilGone(t *testing.T, folder string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

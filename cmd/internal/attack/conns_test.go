@@ -131,11 +131,11 @@ func (r *target) alert(t *testing.T, edit func(*tls.Config)) outcome {
 // enough; how long that took is sent.
 func (r *target) slowHeaders(t *testing.T) <-chan time.Duration {
 	t.Helper()
-	c, err := r.connect(t, nil)
+	began, took := time.Now(), make(chan time.Duration, 1)
+	c, err := r.connect(t, nil) // it gives up by itself when our patience ends
 	if err != nil {
 		t.Fatal(err)
 	}
-	began, took := time.Now(), make(chan time.Duration, 1)
 	ended := make(chan struct{})
 	go func() {
 		_, _ = io.Copy(io.Discard, c) // until it is cut
@@ -168,6 +168,9 @@ func (r *target) silentConnections(t *testing.T, n int) <-chan time.Duration {
 		}
 		t.Cleanup(func() { _ = c.Close() })
 		began := time.Now()
+		if err := c.SetDeadline(began.Add(patience)); err != nil {
+			t.Fatal(err)
+		}
 		go func() {
 			_, _ = io.Copy(io.Discard, c) // until it is closed
 			lived <- time.Since(began)

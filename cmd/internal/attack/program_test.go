@@ -18,7 +18,7 @@ import (
 )
 
 // patience is how long a program may take for anything that it must do at once.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // A program is a long-running one of ours, in a process of its own.
 type program struct {

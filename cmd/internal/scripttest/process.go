@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/neurons-me/netget/internal/testport"
 )
 
 // processes are the long-running commands of one script.
@@ -100,12 +102,21 @@ func ended(ts *testscript.TestScript, neg bool, args []string) {
 	case <-time.After(patience):
 		ts.Fatalf("%s has not ended after %s\n[stderr]\n%s", args[0], patience, p.stderr)
 	}
+	hold(ts, ts.Getenv(args[0]))
 	p.save(ts, args[0])
 	if _, ok := errors.AsType[*exec.ExitError](p.err); p.err != nil && !ok {
 		ts.Fatalf("waiting for %s: %v", args[0], p.err)
 	}
 	if got, want := p.cmd.ProcessState.ExitCode(), number(ts, args[1]); got != want {
 		ts.Fatalf("%s: exit code %d, want %d\n[stderr]\n%s", args[0], got, want, p.stderr)
+	}
+}
+
+// hold keeps the port of a server that has ended until the script ends, so that the
+// script may start it there again.
+func hold(ts *testscript.TestScript, address string) {
+	if _, release, err := testport.Hold(address); err == nil { // else there was none, or it is held
+		ts.Defer(release)
 	}
 }
 
