@@ -54,7 +54,8 @@ func (n *Node) turnOnce(ctx context.Context, state identity.State) (Registration
 func (s *session) signTurned(ctx context.Context, listed *identity.Record, state identity.State) (*identity.Statement, error) {
 	i := s.source.Identity()
 	now := s.opts.Now().Unix()
-	place, _, err := loadState(s.source.Folder(), now)
+	defer s.lockPlace(ctx)()
+	place, err := s.savedPlace(ctx)
 	if err != nil {
 		return nil, err
 	}

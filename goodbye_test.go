@@ -1,6 +1,9 @@
 package netget_test
 
 import (
+	"context"
+	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -93,5 +96,72 @@ func TestDrainOnceDoesNotBringBackWhatAnOperatorRemoved(t *testing.T) {
 	again, err := w.node(t, dir, halfAnHour).RegisterOnce(t.Context())
 	if err != nil || again.Epoch <= r.Epoch || w.registries[0].listed(r.ID) == nil {
 		t.Errorf("a new start: %+v, error %v; want it listed", again, err)
+	}
+}
+
+// Commands of one identity that run side by side stand for so many programs.
+func TestProgramsOfOneIdentitySignNothingTwice(t *testing.T) {
+	w := newWorld(t, "r1")
+	dir, r := w.registerOnce(t)
+	var mu sync.Mutex
+	signed := map[int64]map[identity.Hash]bool{}
+	start := make(chan struct{})
+	var all sync.WaitGroup
+	for i := range 8 {
+		n := w.node(t, dir, halfAnHour)
+		if _, err := n.Discover(t.Context(), "svc"); err != nil { // it is connected
+			t.Fatal(err)
+		}
+		do := []func(context.Context) (netget.Registration, error){n.DrainOnce, n.UndrainOnce, n.DrainOnce, n.Deregister}[i%4]
+		all.Go(func() {
+			<-start
+			got, _ := do(t.Context()) // what is overtaken is refused
+			mu.Lock()
+			defer mu.Unlock()
+			if signed[got.Sequence] == nil {
+				signed[got.Sequence] = map[identity.Hash]bool{}
+			}
+			signed[got.Sequence][got.RID] = true
+		})
+	}
+	close(start)
+	all.Wait()
+	delete(signed, 0) // nothing was signed
+	for sequence, rids := range signed {
+		if len(rids) > 1 {
+			t.Errorf("%d statements for sequence %d", len(rids), sequence)
+		}
+	}
+	if n := w.registries[0].catalog.Stats().Equivocations; n != 0 {
+		t.Errorf("an honest node equivocates %d times", n)
+	}
+	if _, err := w.node(t, dir).Deregister(t.Context()); err != nil && !errors.Is(err, netget.ErrNotRegistered) {
+		t.Error(err)
+	}
+	if w.registries[0].listed(r.ID) != nil {
+		t.Error("it is listed after its goodbye")
+	}
+}
+
+// In a rolling restart the new program starts before the old one ends.
+func TestGoodbyeOfAnEarlierStartLeavesTheLaterOneItsPlace(t *testing.T) {
+	w := newWorld(t, "r1")
+	dir := w.folder(t, "svc", "n-1")
+	earlier := w.node(t, dir, halfAnHour)
+	if err := earlier.RegisterWithNetwork(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	later := func(o *netget.Options) { o.Now = func() time.Time { return time.Now().Add(2 * time.Second) } }
+	r, err := w.node(t, dir, halfAnHour, later).RegisterOnce(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = earlier.Close() // its goodbye is superseded
+	epoch, sequence, _, ok, err := netget.LoadState(identity.NewFolder(dir), time.Now().Unix())
+	if err != nil || !ok || epoch != r.Epoch || sequence != r.Sequence {
+		t.Errorf("the place is %d/%d, error %v; want %d/%d", epoch, sequence, err, r.Epoch, r.Sequence)
+	}
+	if w.registries[0].listed(r.ID) == nil {
+		t.Error("the later start is not listed")
 	}
 }

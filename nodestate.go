@@ -1,17 +1,25 @@
 package netget
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
+	"time"
 
 	"github.com/neurons-me/netget/identity"
 )
 
-// clockSkew is by how many seconds clocks may differ.
-const clockSkew = int64(identity.ClockSkew / 1e9)
+const (
+	// clockSkew is by how many seconds clocks may differ.
+	clockSkew = int64(identity.ClockSkew / 1e9)
+	// statePatience is for how long another program may hold the state: it signs
+	// one statement.
+	statePatience = 10 * time.Second
+)
 
 // nodeState is node.state: the last place in the node's own order that it has
 // signed for. It is on disk before it is used, so that no start and no other
@@ -66,4 +74,33 @@ func (s nodeState) after(epoch, sequence int64) nodeState {
 		s.Epoch, s.Sequence = epoch, sequence
 	}
 	return s
+}
+
+// savedPlace reads the place that was signed for last; what is wrong with it is
+// logged.
+func (s *session) savedPlace(ctx context.Context) (nodeState, error) {
+	place, warning, err := loadState(s.source.Folder(), s.opts.Now().Unix())
+	if warning != "" {
+		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "node state dropped", slog.String("reason", warning))
+	}
+	return place, err
+}
+
+// savePlace writes the place that was signed for. A folder that cannot be
+// written keeps nobody from going on.
+func (s *session) savePlace(ctx context.Context, place nodeState) {
+	if err := place.save(s.source.Folder()); err != nil {
+		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "node state not written", slog.Any("error", err))
+	}
+}
+
+// lockPlace keeps other programs of this identity from signing between the reading
+// and the writing of the place. What cannot be locked keeps nobody from going on.
+func (s *session) lockPlace(ctx context.Context) (unlock func()) {
+	unlock, err := identity.TakeLock(s.source.Folder().Path(identity.StateFile)+".lock", statePatience)
+	if err != nil {
+		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "node state not locked", slog.Any("error", err))
+		return func() {}
+	}
+	return unlock
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -277,8 +276,7 @@ func (n *Node) Deregister(ctx context.Context) (Registration, error) {
 		r.stop()
 		s.setRegistered(nil)
 	}
-	now := s.opts.Now().Unix()
-	place, _, err := loadState(s.source.Folder(), now)
+	place, err := s.savedPlace(ctx)
 	if err != nil {
 		return noRegistration(), err
 	}
@@ -306,22 +304,34 @@ func (s *session) askState(ctx context.Context) (nodeState, error) {
 // deregister signs the tombstone that follows place and brings it everywhere.
 // It succeeds if one registry accepted.
 func (s *session) deregister(ctx context.Context, place nodeState) (Registration, error) {
-	i := s.source.Identity()
-	iat := max(s.opts.Now().Unix(), place.IAT)
-	statement, err := identity.SignTombstone(identity.NewTombstone(i.ID(), i.Bundle.NID(), place.Epoch, place.Sequence, iat), i.Credential, i.Bundle)
+	statement, err := s.signGoodbye(ctx, place)
 	if err != nil {
-		return noRegistration(), fmt.Errorf("signing the tombstone: %w", err)
+		return noRegistration(), err
 	}
-	// From now on nothing brings the node back but a new start, whoever hears of this.
-	s.savePlace(ctx, nodeState{Epoch: place.Epoch, Sequence: place.Sequence + 1, IAT: iat})
 	out, _, err := s.publish(ctx, statement)
 	return out, err
 }
 
-// savePlace writes the place that was signed for. A folder that cannot be
-// written keeps nobody from going on.
-func (s *session) savePlace(ctx context.Context, place nodeState) {
-	if err := place.save(s.source.Folder()); err != nil {
-		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "node state not written", slog.Any("error", err))
+// signGoodbye signs the tombstone that follows place, or what another program of
+// this identity has signed in its epoch meanwhile.
+func (s *session) signGoodbye(ctx context.Context, place nodeState) (*identity.Statement, error) {
+	i := s.source.Identity()
+	defer s.lockPlace(ctx)()
+	saved, err := s.savedPlace(ctx)
+	if err != nil {
+		return nil, err
 	}
+	if saved.Epoch == place.Epoch {
+		place = place.after(saved.Epoch, saved.Sequence)
+	}
+	iat := max(s.opts.Now().Unix(), place.IAT, saved.IAT)
+	statement, err := identity.SignTombstone(identity.NewTombstone(i.ID(), i.Bundle.NID(), place.Epoch, place.Sequence, iat), i.Credential, i.Bundle)
+	if err != nil {
+		return nil, fmt.Errorf("signing the tombstone: %w", err)
+	}
+	if saved.Epoch <= place.Epoch { // else another start goes on
+		// From now on nothing brings the node back but a new start, whoever hears of this.
+		s.savePlace(ctx, nodeState{Epoch: place.Epoch, Sequence: place.Sequence + 1, IAT: iat})
+	}
+	return statement, nil
 }

@@ -55,12 +55,9 @@ type signed struct {
 
 func (s *session) newRegistration(once bool) (*registration, error) {
 	now := s.opts.Now().Unix()
-	place, warning, err := loadState(s.source.Folder(), now)
+	place, err := s.savedPlace(s.ctx)
 	if err != nil {
 		return nil, err
-	}
-	if warning != "" {
-		s.opts.Logger.LogAttrs(s.ctx, slog.LevelWarn, "node state dropped", slog.String("reason", warning))
 	}
 	ctx, cancel := context.WithCancel(s.ctx)
 	r := &registration{

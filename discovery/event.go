@@ -87,7 +87,7 @@ func parseEvents(doc []byte, after int64) (*EventsPage, error) {
 		if e.ID <= last || e.Time < 0 || e.Time > lastSecond {
 			return nil, identity.Refuse(identity.Malformed, "the event %d after %d, at %d", e.ID, last, e.Time)
 		}
-		if !isReason(e.Reason) || len(e.Evidence) > MaxEvidence {
+		if !isReason(e.Reason) || !isEvidence(e.Evidence) {
 			return nil, identity.Refuse(identity.Malformed, "the reason or evidence of the event %d", e.ID)
 		}
 		last = e.ID
@@ -96,6 +96,11 @@ func parseEvents(doc []byte, after int64) (*EventsPage, error) {
 		return nil, identity.Refuse(identity.Malformed, "events up to %d, and the next after %d", last, page.Next)
 	}
 	return &page, nil
+}
+
+// isEvidence reports whether a text may be shown to people: printable ASCII.
+func isEvidence(s string) bool {
+	return len(s) <= MaxEvidence && strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) < 0
 }
 
 // isReason reports whether a text may be a registry's word for why something

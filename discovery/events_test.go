@@ -86,6 +86,9 @@ func TestEventsThatNoRegistrySendsAreRefused(t *testing.T) {
 		"a reason that is no word":   {event(`brake-on => brake on`), identity.Malformed},
 		"no reason":                  {event(`brake-on => `), identity.Malformed},
 		"evidence that is too long":  {event(`"evidence":"" => "evidence":"%s"`, strings.Repeat("e", 513)), identity.Malformed},
+		"evidence with an escape":    {event(`"evidence":"" => "evidence":"\u001b[2J"`), identity.Malformed},
+		"evidence with a C1 control": {event(`"evidence":"" => "evidence":"\u009b2J"`), identity.Malformed},
+		"evidence that turns around": {event(`"evidence":"" => "evidence":"\u202e"`), identity.Malformed},
 		"more events than there are": {`{"events":[` + strings.Repeat(`{},`, 1000) + `{}],"next":5}`, identity.Limits},
 	} {
 		t.Run(name, func(t *testing.T) {

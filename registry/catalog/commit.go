@@ -224,8 +224,8 @@ func (c *Catalog) outcome(s *identity.Statement, applied int64, created bool) *O
 // refuseCarried answers what cannot be committed now.
 func (c *Catalog) refuseCarried() {
 	for _, e := range c.carried {
-		if p := c.places.get(e.statement.Node()); p != nil && p.listed && p.state.RID() == e.statement.RID() && e.actor == e.statement.Node() {
-			c.heard(e.actor, e.from) // it brings again what is durable already, and cannot send heartbeats of it
+		if p := c.places.get(e.actor); p != nil && p.listed && !e.statement.IsTombstone() && e.statement.Node() == e.actor && e.statement.Compare(p.state) >= 0 {
+			c.heard(e.actor, e.from) // it lives, and may not send heartbeats of what was before
 		}
 		e.answer(nil, identity.Refuse(identity.Unavailable, "the store does not answer"))
 	}

@@ -2,6 +2,7 @@ package catalog_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -95,6 +96,35 @@ func TestNodeThatBringsItsRecordInAnOutageIsHeard(t *testing.T) {
 		}
 		if got := w.status(t, x.id()); got != "up" {
 			t.Errorf("in the end it is %s", got)
+		}
+	})
+}
+
+// Who drains sends no heartbeats of its former record any more.
+func TestNodeThatDrainsInAnOutageIsHeard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watched(t)
+		n := w.node(t, "billing", "b-1")
+		s := n.register(t)
+		n.live(t, s, 1, 3)
+		draining := n.record(t, func(r *identity.Record) { r.State = identity.Draining })
+		w.store.SetFault(failingFrom(1))
+		for range 30 { // 60 s
+			if _, err := n.bring(draining); identity.CodeOf(err) != identity.Unavailable {
+				t.Fatalf("in the outage: %v", err)
+			}
+			time.Sleep(2 * time.Second)
+		}
+		w.store.SetFault(nil)
+		for range 100 {
+			time.Sleep(100 * time.Millisecond)
+			if _, err := n.bring(draining); err == nil {
+				break
+			}
+		}
+		time.Sleep(time.Second)
+		if got := w.story(t, n.id()); !slices.Equal(got, []string{"none-up registered", "up-up draining"}) {
+			t.Errorf("events: %q", got)
 		}
 	})
 }

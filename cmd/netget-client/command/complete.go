@@ -41,7 +41,10 @@ func (c *commands) serviceNames(ctx context.Context) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, completionTimeout)
 	defer cancel()
 	list, err := node.Services(ctx)
-	return newServices(list, true).Names(), err
+	if err != nil {
+		return nil, err
+	}
+	return newServices(list, true).Names(), nil
 }
 
 // completeNode completes a service and then one of its nodes.

@@ -1,6 +1,8 @@
 package command
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"github.com/neurons-me/netget"
@@ -79,7 +81,10 @@ func (c *commands) services() *cobra.Command {
 			s := newServices(list, brief)
 			var unanswered error
 			if !brief {
-				unanswered = askHealth(cmd.Context(), node, s.Services, c.Progress(len(s.Services), "services"))
+				ask := func(ctx context.Context, service string) (*serviceHealth, []netget.RegistryProblem, error) {
+					return health(ctx, node, service)
+				}
+				unanswered = askHealth(cmd.Context(), s.Services, ask, c.Progress(len(s.Services), "services"))
 			}
 			if cmd.Context().Err() != nil {
 				return cmd.Context().Err()

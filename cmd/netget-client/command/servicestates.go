@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,8 +24,9 @@ import (
 const (
 	questionsAtOnce = 80
 	questionPace    = time.Second / 16
-	questionsOpen   = 8 // under way
-	pauses          = 3 // for a question
+	questionsOpen   = 8  // under way
+	questionsInVain = 16 // in a row, and nothing more is asked
+	pauses          = 3  // for a question
 	longestPause    = 10 * time.Second
 )
 
@@ -51,15 +53,24 @@ type serviceState struct {
 	Errors []netget.RegistryProblem `json:"errors"`
 }
 
+// A healthQuestion asks for a service. The error says why there is no answer to go
+// by.
+type healthQuestion func(ctx context.Context, service string) (*serviceHealth, []netget.RegistryProblem, error)
+
 // askHealth asks for each of the services. The error says for which there is no
 // verified answer.
-func askHealth(ctx context.Context, node *netget.Node, services []serviceState, progress *cli.Progress) error {
+func askHealth(ctx context.Context, services []serviceState, ask healthQuestion, progress *cli.Progress) error {
 	pace := time.NewTicker(questionPace)
 	defer pace.Stop()
 	problems := make([]error, len(services))
 	var asked errgroup.Group
 	asked.SetLimit(questionsOpen)
+	var inVain atomic.Int64
 	for i := range services {
+		if inVain.Load() >= questionsInVain {
+			problems[i] = identity.Refuse(identity.Unavailable, "not asked, after %d without an answer", questionsInVain)
+			continue
+		}
 		if i >= questionsAtOnce {
 			select {
 			case <-pace.C:
@@ -67,7 +78,10 @@ func askHealth(ctx context.Context, node *netget.Node, services []serviceState, 
 			}
 		}
 		asked.Go(func() error {
-			services[i].Health, services[i].Errors, problems[i] = health(ctx, node, services[i].Service)
+			services[i].Health, services[i].Errors, problems[i] = ask(ctx, services[i].Service)
+			if inVain.Add(1); problems[i] == nil {
+				inVain.Store(0)
+			}
 			progress.Step()
 			return nil
 		})
@@ -77,8 +91,8 @@ func askHealth(ctx context.Context, node *netget.Node, services []serviceState, 
 	return unanswered(services, problems)
 }
 
-// health asks for a service, and again after a pause where a registry wants one.
-// The error says why there is no answer to go by.
+// health asks a network for a service, and again after a pause where a registry
+// wants one.
 func health(ctx context.Context, node *netget.Node, service string) (*serviceHealth, []netget.RegistryProblem, error) {
 	d, err := node.Discover(ctx, service)
 	for range pauses {
