@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"context"
 	"maps"
 	"net/netip"
 	"sync"
@@ -86,19 +87,17 @@ func (c *Catalog) press(l healthwatch.Listing) {
 	}
 }
 
-// watchAll begins to watch what was loaded. Of what came with the newest version,
-// unless that is known to have got a head, nobody knows whether the status that it
-// should have had got lost.
-func (c *Catalog) watchAll() {
+// watchAll begins to watch what was loaded. Who may have lost the status that it
+// should have had has to prove itself again.
+func (c *Catalog) watchAll(ctx context.Context) {
 	if c.health == nil {
 		return
 	}
-	mark, err := c.readHeadFile()
-	complete := err == nil && mark != nil && mark.Version == c.state.head.Version
-	for _, p := range c.places.byNode {
+	unsure := c.unsure(ctx)
+	for node, p := range c.places.byNode {
 		if p.listed {
 			l := listing(p)
-			l.Loaded = complete || p.applied < c.state.head.Version || p.status != discovery.Up
+			l.Loaded = unsure[node] == nil
 			c.press(l)
 		}
 	}

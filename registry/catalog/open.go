@@ -29,7 +29,7 @@ func (c *Catalog) Open(ctx context.Context) error {
 		return err
 	}
 	c.beginHeadFile(ctx)
-	c.watchAll()
+	c.watchAll(ctx)
 	// Whatever has ended meanwhile leaves before anything is served.
 	if err := c.cycle(ctx, nil); err != nil {
 		return err

@@ -49,6 +49,10 @@ type Store interface {
 	// It reads what was last committed, never a replica that may lag behind.
 	Version(ctx context.Context, version int64) (Version, error)
 
+	// Objects returns those of the named statements that it holds, in any order;
+	// the names differ from each other.
+	Objects(ctx context.Context, rids []identity.Hash) ([]Object, error)
+
 	// SaveBeats stores the greatest heartbeat of each node given, in place of what
 	// was stored of that node. It may do part of it before an error.
 	SaveBeats(ctx context.Context, beats []BeatRow) error

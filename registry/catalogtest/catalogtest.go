@@ -42,6 +42,8 @@ func TestStore(t *testing.T, place func(t *testing.T) Place) {
 		{"4,096 changes are one version", testBigBatch},
 		{"a load sees one moment", testLoadDuringCommits},
 		{"an error of the caller's function ends a load", testLoadStops},
+		{"statements are found by name, also those that were replaced", testObjects},
+		{"as many statements as a version can replace are found", testManyObjects},
 		{"evidence is kept without a version", testKeep},
 		{"the newest heartbeat of a node stays", testBeats},
 		{"networks do not see each other", testNetworks},

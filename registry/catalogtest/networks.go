@@ -42,6 +42,7 @@ func testEndedContext(t *testing.T, p Place) {
 	row.GreatestIAT++
 	_, errLoad := s.Load(ctx, func(catalog.Version) error { return nil })
 	_, errVersion := s.Version(ctx, 1)
+	_, errObjects := s.Objects(ctx, []identity.Hash{row.State})
 	_, errEvents := s.Events(ctx, catalog.EventQuery{Limit: 1})
 	for name, err := range map[string]error{
 		"Claim":     s.Claim(ctx, h.Node(t, 1), RID("nid", 1, 1)),
@@ -52,6 +53,7 @@ func testEndedContext(t *testing.T, p Place) {
 		"Ping":      s.Ping(ctx),
 		"Load":      errLoad,
 		"Version":   errVersion,
+		"Objects":   errObjects,
 		"Events":    errEvents,
 	} {
 		if err == nil {

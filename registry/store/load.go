@@ -20,13 +20,6 @@ const (
 	selectNodes = `SELECT node, state, hidden, evidence, greatest_iat, applied, listed, status, since
 		FROM node WHERE network = $1 ORDER BY node`
 
-	selectObjects = `SELECT o.rid, o.node, o.token, o.accepted_at, o.issuer, l.der, i.der
-		FROM node AS n
-		JOIN object AS o ON o.network = n.network AND o.rid IN (n.state, n.hidden, n.evidence) AND o.node = n.node
-		LEFT JOIN certificate AS l ON l.network = o.network AND l.thumbprint = o.leaf
-		LEFT JOIN certificate AS i ON i.network = o.network AND i.thumbprint = o.issuer
-		WHERE n.network = $1`
-
 	selectBeats = `SELECT node, rid, k, token FROM beat WHERE network = $1 ORDER BY node`
 )
 
@@ -138,36 +131,6 @@ func (s *Store) loadNodes(ctx context.Context, q *database.Query) (all []catalog
 	return all, err
 }
 
-// loadObjects shares the bytes of the issuers, of which there are few.
-func (s *Store) loadObjects(ctx context.Context, q *database.Query) (all []catalog.Object, err error) {
-	issuers := make(map[string][]byte)
-	err = s.scan(ctx, q, selectObjects, func(rows *database.Rows) error {
-		var o catalog.Object
-		var node string
-		var rid, token, issuer []byte
-		if err := rows.Scan(&rid, &node, &token, &o.AcceptedAt, &issuer, &o.Leaf, &o.Issuer); err != nil {
-			return err
-		}
-		var errs [2]error
-		o.RID, errs[0] = toHash(rid)
-		o.Node, errs[1] = toNode(node)
-		if err := errors.Join(errs[:]...); err != nil {
-			return err
-		}
-		if len(o.Leaf) == 0 || len(o.Issuer) == 0 {
-			return fmt.Errorf("%w: object %s has lost a certificate", database.ErrCorrupt, o.RID)
-		}
-		if known, ok := issuers[string(issuer)]; ok {
-			o.Issuer = known
-		}
-		issuers[string(issuer)] = o.Issuer
-		o.Token = string(token)
-		all = append(all, o)
-		return nil
-	})
-	return all, err
-}
-
 func (s *Store) loadBeats(ctx context.Context, q *database.Query) (all []catalog.BeatRow, err error) {
 	err = s.scan(ctx, q, selectBeats, func(rows *database.Rows) error {
 		var b catalog.BeatRow
@@ -186,9 +149,10 @@ func (s *Store) loadBeats(ctx context.Context, q *database.Query) (all []catalog
 	return all, err
 }
 
-// scan calls each with every row of a statement about the network.
-func (s *Store) scan(ctx context.Context, q *database.Query, sql string, each func(*database.Rows) error) error {
-	rows, err := q.Query(ctx, sql, s.network)
+// scan calls each with every row of a statement of which $1 is the network, and
+// more are the arguments after it.
+func (s *Store) scan(ctx context.Context, q *database.Query, sql string, each func(*database.Rows) error, more ...any) error {
+	rows, err := q.Query(ctx, sql, append([]any{s.network}, more...)...)
 	if err != nil {
 		return err
 	}

@@ -217,7 +217,7 @@ func unnoticed() map[string]string {
 		"claim.network":       "the row is another network's then, and the claim is made anew; leaves name the registry too",
 		"version.network":     "of the oldest version kept: as if it had been pruned",
 		"certificate.used_at": "when pruning may look at the row; one that is missed is noticed at the next start",
-		"object.network":      "of a statement that was replaced and only waits to be pruned",
+		"object.network":      "of a statement that was replaced: it waits to be pruned, and without it a node that just signed anew is probed first",
 		"object.rid":          "see object.network",
 		"object.node":         "see object.network",
 		"object.token":        "see object.network",

@@ -37,6 +37,7 @@ const (
 	Commit    Op = "commit"
 	Keep      Op = "keep"
 	Version   Op = "version"
+	Objects   Op = "objects"
 	SaveBeats Op = "save beats"
 	Events    Op = "events"
 	Prune     Op = "prune"
@@ -216,6 +217,20 @@ func (s *Store) Version(ctx context.Context, version int64) (catalog.Version, er
 		return nil
 	})
 	return v, err
+}
+
+// Objects implements [catalog.Store].
+func (s *Store) Objects(ctx context.Context, rids []identity.Hash) ([]catalog.Object, error) {
+	var all []catalog.Object
+	err := s.do(ctx, Objects, func(c *Contents) error {
+		for _, rid := range rids {
+			if o, ok := c.Objects[rid]; ok {
+				all = append(all, o)
+			}
+		}
+		return nil
+	})
+	return all, err
 }
 
 // SaveBeats implements [catalog.Store].
