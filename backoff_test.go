@@ -82,6 +82,9 @@ func TestNodeTriesALostRegistryOnceAnInterval(t *testing.T) {
 			}
 			last = at
 		}
+		if got := len(failures.at); got > 170 { // after 1, 2 and 4 s, and then each 3.75 to 5 s
+			t.Errorf("%d attempts in ten minutes are more than one an interval", got)
+		}
 		if gap := began.Add(10 * time.Minute).Sub(last); gap > 2*interval {
 			t.Errorf("the last attempt was %s before the end", gap)
 		}
